@@ -1,0 +1,1 @@
+"""FLARE: decide where GPU work runs."""
