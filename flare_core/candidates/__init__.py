@@ -1,0 +1,1 @@
+"""Which offers could serve an intent."""

@@ -1,0 +1,1 @@
+"""What an intent means, in base units."""

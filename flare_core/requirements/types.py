@@ -1,0 +1,163 @@
+"""What an intent means: base units, defaults applied, every "any" gone.
+
+Past this room there are no strings with units and no question of what was written out and what was
+not: a limit says for itself whether an unknown value passes it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flare_core.errors import ErrorCode
+
+
+class Workload(StrEnum):
+    """What runs."""
+
+    SERVICE = "service"
+    JOB = "job"
+    BATCH = "batch"
+
+
+class Objective(StrEnum):
+    """What the user wants most."""
+
+    COST = "Cost_Minimization"
+    PERFORMANCE = "Performance_Maximization"
+    LATENCY = "Latency_Minimization"
+    BALANCED = "Balanced_Optimization"
+    ENERGY = "Energy_Efficiency"
+
+
+class Topic(StrEnum):
+    """What a constraint is about: decides the error code, in this order of precedence."""
+
+    MODEL = "model"
+    MEMORY = "memory"
+    COUNT = "count"
+    COST = "cost"
+    PLACE = "place"
+    OTHER = "other"
+
+    @property
+    def code(self) -> ErrorCode:
+        """Return the public error code of a rejection for this reason."""
+        return _CODES[self]
+
+
+_CODES = {
+    Topic.MODEL: ErrorCode.GPU_MODEL_UNAVAILABLE,
+    Topic.MEMORY: ErrorCode.GPU_MEMORY_INSUFFICIENT,
+    Topic.COUNT: ErrorCode.GPU_COUNT_INSUFFICIENT,
+    Topic.COST: ErrorCode.COST_LIMIT_EXCEEDED,
+    Topic.PLACE: ErrorCode.REGION_UNAVAILABLE,
+    Topic.OTHER: ErrorCode.INSUFFICIENT_RESOURCES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What one intent asks of offers and of its placement as a whole.
+
+    Limits on single offers are in ``limits`` (values that the screens understand); what couples tasks
+    stands here.
+
+    Attributes
+    ----------
+    name
+        The workload's name, unique in a plan.
+    tasks
+        Tasks to place, at least 1.
+    any_tasks
+        ``completion_policy: "Any"``: as many of ``tasks`` as fit, at least one.
+    max_tasks
+        Replicas up to which headroom is reported; equals ``tasks`` without ``auto_scale``.
+    gpus
+        GPUs of one task; 0 is a CPU-only task.
+    cpu_milli, memory_mib, storage_mib
+        What one task needs beside; None is not asked (and an unknown capacity then does not matter).
+    start, end
+        When every task runs; ``end`` None is a service without end.
+    length_s
+        ``end - start`` in seconds, None without end.
+    spot
+        Whether spot capacity may be used.
+    shared
+        Whether the task may sit on part of a GPU.
+    max_hourly_ueur, max_total_ueur, max_carbon_ug
+        Budgets over the whole placement: micro-EUR per hour, micro-EUR, micro-gram CO2 per hour.
+    availability
+        Wanted probability (0..1) that a service of several tasks is up; None where single offers decide.
+    availability_explicit
+        Whether it was written out: then an offer of unknown uptime counts as never up.
+    latency_limit_ms
+        The limit in force; an unknown latency counts as this in objectives.
+    warnings
+        What was assumed in lowering (a length that nobody stated, …).
+    """
+
+    name: str
+    workload: Workload
+    objective: Objective
+    tasks: int
+    any_tasks: bool
+    max_tasks: int
+    auto_scale: bool
+    gpus: int
+    cpu_milli: int | None
+    memory_mib: int | None
+    storage_mib: int | None
+    start: datetime
+    end: datetime | None
+    spot: bool
+    shared: bool
+    max_hourly_ueur: int | None
+    max_total_ueur: int | None
+    max_carbon_ug: int | None
+    availability: float | None
+    availability_explicit: bool
+    latency_limit_ms: float
+    limits: tuple["Limit", ...]
+    preferences: tuple["Limit", ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def length_s(self) -> int | None:
+        """Seconds from start to end."""
+        return None if self.end is None else int((self.end - self.start).total_seconds())
+
+    @property
+    def costs_in_total(self) -> bool:
+        """Whether the cost term counts EUR in total (jobs, batches) or per hour (services)."""
+        return self.workload is not Workload.SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One constraint that can be judged for one offer alone.
+
+    Attributes
+    ----------
+    path
+        JSON path in the intent.
+    rule
+        How the screen judges it: the name of a screen in ``candidates.screens``.
+    column
+        Column of the inventory that is looked at.
+    asked
+        The wanted value in the column's base unit; a tuple of names for membership.
+    unknown_passes
+        Default limits let an unknown value pass, explicit ones do not.
+    topic
+        What it is about, for the error code.
+    unit
+        Unit in which it can be relaxed ("MiB", "GPU", "EUR/hour", "place", …); "" where it can only be dropped.
+    """
+
+    path: str
+    rule: str
+    column: str
+    asked: int | float | str | bool | tuple[str, ...]
+    unknown_passes: bool
+    topic: Topic
+    unit: str
