@@ -1,0 +1,224 @@
+"""Where the tasks of intents go: columns inside, the public document outside.
+
+`Plan.to_dict` is the document of "What comes back"; the assignments stay columns until it is asked for.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from flare_core.candidates.types import Funnel
+from flare_core.errors import ErrorCode
+from flare_core.inventory.types import FloatArray, IntArray, Inventory, Mask
+from flare_core.quantities import format_eur, format_moment, format_rate
+
+
+class Outcome(StrEnum):
+    """What is known about a plan."""
+
+    OPTIMAL = "optimal"  # proven best, ties included
+    FEASIBLE = "feasible"  # a plan; stopped before the proof
+    INFEASIBLE = "infeasible"  # proven: none of the intents can be placed
+    UNKNOWN = "unknown"  # stopped before either was known
+
+
+class Status(StrEnum):
+    """What became of one intent."""
+
+    PLACED = "placed"
+    QUEUED = "queued"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignments:
+    """Tasks on nodes, one row a task, ordered by placement, then task.
+
+    Attributes, shape (assignments,)
+    --------------------------------
+    placement
+        Index of the placement.
+    task
+        Number of the task in its intent, from 0.
+    offer
+        Row in the inventory.
+    node
+        Number of the node in its offer.
+    spot
+        Bought as spot.
+    hourly_ueur
+        What this row adds to the hourly price; on a node billed whole its first task carries the price.
+    start_s, end_s
+        The interval, seconds since the epoch; ``end_s`` -1 is without end.
+    efficiency
+        Multi-GPU efficiency 0..1.
+    gpu_offsets, gpu_indices
+        GPU indices on the node: those of row ``r`` are ``gpu_indices[gpu_offsets[r]:gpu_offsets[r + 1]]``.
+    """
+
+    placement: IntArray
+    task: IntArray
+    offer: IntArray
+    node: IntArray
+    spot: Mask
+    hourly_ueur: IntArray
+    start_s: IntArray
+    end_s: IntArray
+    efficiency: FloatArray
+    gpu_offsets: IntArray
+    gpu_indices: IntArray
+
+    def __len__(self) -> int:
+        return len(self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an intent is not placed: the error object of the API reference."""
+
+    code: ErrorCode
+    message: str
+    path: str
+    suggestions: tuple[Mapping[str, Any], ...] = ()
+    conflicts: tuple[tuple[str, ...], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the public error object."""
+        return {
+            "status": "error",
+            "error_code": self.code.value,
+            "message": self.message,
+            "suggestions": [dict(s) for s in self.suggestions],
+            "conflicts": [list(c) for c in self.conflicts],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """How many more replicas would fit, and what all replicas would then cost per hour."""
+
+    replicas: int
+    hourly_ueur: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What became of one intent; ``rows`` is its slice of the plan's assignments."""
+
+    intent: str
+    status: Status
+    rows: slice = slice(0, 0)
+    relaxed: tuple[Mapping[str, Any], ...] = ()
+    hourly_ueur: int | None = None
+    total_ueur: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    latency_ms: float | None = None
+    carbon_g_per_hour: float | None = None
+    performance_tflops: float | None = None
+    availability_percent: float | None = None
+    headroom: Headroom | None = None
+    error: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """The best candidate that was not chosen, and what one task on it would cost more per hour."""
+
+    offer: int
+    spot: bool
+    more_ueur: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The placements of all intents that were solved together.
+
+    Attributes
+    ----------
+    outcome, objective, bound, gap
+        What is proven: for one intent its first term in its unit (EUR/hour, EUR, TFLOPS, ms, gCO2/h, or
+        the weighted sum), for several ``{"placed": n, "scaled": x}``.
+    funnels
+        For each placement what its constraints removed.
+    runners_up
+        For each placement the next best candidate, None where there is none.
+    """
+
+    outcome: Outcome
+    objective: float | Mapping[str, float] | None
+    bound: float | Mapping[str, float] | None
+    gap: float | None
+    wall_time_s: float
+    warnings: tuple[str, ...]
+    placements: tuple[Placement, ...]
+    assignments: Assignments
+    inventory: Inventory = field(repr=False)
+    funnels: tuple[Funnel, ...] = field(default=(), repr=False)
+    runners_up: tuple[RunnerUp | None, ...] = field(default=(), repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as the public JSON document."""
+        return {
+            "status": self.outcome.value,
+            "objective": _plain(self.objective),
+            "bound": _plain(self.bound),
+            "gap": self.gap,
+            "wall_time_s": self.wall_time_s,
+            "warnings": list(self.warnings),
+            "placements": [self._placement(p) for p in self.placements],
+        }
+
+    def _placement(self, p: Placement) -> dict[str, Any]:
+        return {
+            "intent": p.intent,
+            "status": p.status.value,
+            "relaxed": [dict(r) for r in p.relaxed],
+            "hourly_cost": None if p.hourly_ueur is None else format_rate(p.hourly_ueur),
+            "total_cost": None if p.total_ueur is None else format_eur(p.total_ueur),
+            "start_time": None if p.start is None else format_moment(p.start),
+            "end_time": None if p.end is None else format_moment(p.end),
+            "latency_ms": p.latency_ms,
+            "carbon_g_per_hour": p.carbon_g_per_hour,
+            "performance_tflops": p.performance_tflops,
+            "availability_percent": p.availability_percent,
+            "headroom": None
+            if p.headroom is None
+            else {"replicas": p.headroom.replicas, "hourly_cost": format_rate(p.headroom.hourly_ueur)},
+            "assignments": list(self._assignments(p)),
+            "error": None if p.error is None else p.error.to_dict(),
+        }
+
+    def _assignments(self, p: Placement) -> Iterator[dict[str, Any]]:
+        a, label = self.assignments, self.inventory.label
+        for r in range(p.rows.start, p.rows.stop):
+            offer = int(a.offer[r])
+            gpus = a.gpu_indices[a.gpu_offsets[r] : a.gpu_offsets[r + 1]].tolist()
+            yield {
+                "task": int(a.task[r]),
+                "offer": self.inventory.ids[offer],
+                "node": int(a.node[r]),
+                "provider": label["provider"][offer],
+                "region": label["region"][offer],
+                "zone": label["zone"][offer],
+                "gpu_model": label["gpu_model"][offer] if gpus else None,
+                "gpus": gpus,
+                "mig_profile": None,
+                "gpu_milli": None,
+                "spot": bool(a.spot[r]),
+                "efficiency": float(a.efficiency[r]),
+                "hourly_cost": format_rate(int(a.hourly_ueur[r])),
+                "start_time": _moment(int(a.start_s[r])),
+                "end_time": _moment(int(a.end_s[r])),
+            }
+
+
+def _moment(epoch_s: int) -> str | None:
+    return None if epoch_s < 0 else format_moment(datetime.fromtimestamp(epoch_s, UTC))
+
+
+def _plain(value: float | Mapping[str, float] | None) -> float | dict[str, float] | None:
+    return dict(value) if isinstance(value, Mapping) else value
