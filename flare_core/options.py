@@ -22,7 +22,7 @@ DEFAULT_EFFORT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of a running search: seconds since its start, best objective so far, proven bound, relative gap."""
+    """A moment of a running search: seconds since its start, best objective, proven bound, relative gap."""
 
     time_s: float
     incumbent: float | None
@@ -142,8 +142,7 @@ def _check_weights(weights: Mapping[str, float]) -> None:
     for term, weight in weights.items():
         if term not in TERMS:
             raise OptionsError(f"weights.{term}", found_expected(term, f"one of {', '.join(TERMS)}"))
-        good = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= 1e6
-        if not good:
+        if isinstance(weight, bool) or not 0 <= weight <= 1e6:
             raise OptionsError(f"weights.{term}", found_expected(weight, "a number from 0 to 1000000"))
     if not any(weights.values()):
         raise OptionsError("weights", "found no weight above 0, expected at least one")

@@ -1,0 +1,1 @@
+"""What couples the tasks of one intent, or several intents."""

@@ -1,0 +1,93 @@
+"""Headroom: ``- sum over g of more[i, g]``, replicas of a service that would still fit.
+
+Intent field ``workload.scaling`` with ``auto_scale``. ``more[i, g]`` tasks fit beside everything that is
+placed, up to ``max_replicas``, within the intent's own cost limits; each service alone, as if no other
+grew. The same meaning as `placement.headroom.most_more`.
+"""
+
+from collections.abc import Iterator
+
+from ortools.sat.python import cp_model
+
+from flare_core.inventory.types import ELASTIC
+from flare_core.model.constraints.budget import Budget
+from flare_core.model.draft import Draft, Var
+from flare_core.placement.ledger import capacity, demand
+
+
+def replicas(draft: Draft) -> Iterator[Var]:
+    """Yield for every service that scales how many more replicas would fit."""
+    for i, ask in enumerate(draft.problem.asks):
+        wanted = ask.needs.max_tasks - ask.needs.tasks
+        if ask.needs.auto_scale and wanted > 0:
+            yield _more(draft, i, wanted)
+
+
+def _more(draft: Draft, i: int, wanted: int) -> Var:
+    ask = draft.problem.asks[i]
+    extra: dict[int, list[Var]] = {}
+    bought: dict[int, Var] = {}
+    for g in range(len(ask.found.group)):
+        if (i, g) in draft.nodes:
+            extra[g], bought[g] = _beside(draft, i, g, wanted)
+        else:
+            extra[g] = list(_on_shared(draft, i, g, wanted))
+    total = draft.count(wanted, f"more[{ask.name}]")
+    draft.model.add(cp_model.LinearExpr.sum([v for own in extra.values() for v in own]) == total)
+    draft.model.add(total <= wanted * draft.placed[i])
+    _post_budgets(draft, i, extra, bought)
+    return total
+
+
+def _beside(draft: Draft, i: int, g: int, wanted: int) -> tuple[list[Var], Var]:
+    """Return ([more tasks], more nodes) of a group whose nodes the intent does not share."""
+    ask = draft.problem.asks[i]
+    each, count = int(ask.found.group_tasks[g]), int(ask.found.group_nodes[g])
+    more, nodes = draft.count(wanted, f"more[{i},{g}]"), draft.count(wanted, f"more_nodes[{i},{g}]")
+    draft.model.add(draft.tasks[i, g] + more <= each * (draft.nodes[i, g] + nodes))
+    if count != ELASTIC:
+        group = int(ask.found.group[g])
+        others = [
+            var for (k, h), var in draft.nodes.items() if int(draft.problem.asks[k].found.group[h]) == group
+        ]
+        draft.model.add(cp_model.LinearExpr.sum(others) + nodes <= count)
+    return [more], nodes
+
+
+def _on_shared(draft: Draft, i: int, g: int, wanted: int) -> Iterator[Var]:
+    """Yield more tasks on each node of a shared group, and on its nodes that do not stand apart."""
+    ask = draft.problem.asks[i]
+    group, each, count = int(ask.found.group[g]), int(ask.found.group_tasks[g]), int(ask.found.group_nodes[g])
+    apart = draft.shared[group]
+    beyond = wanted if count == ELASTIC else min(wanted, each * (count - apart))
+    if beyond:
+        yield draft.count(beyond, f"more_beyond[{i},{g}]")
+    free, own = capacity(draft.problem.inventory, group), demand(ask.needs)
+    for v in range(apart):
+        more = draft.count(min(wanted, each), f"more_at[{i},{g},{v}]")
+        for r, have in enumerate(free):
+            users = [
+                (draft.at[k, h, v], demand(other.needs)[r])
+                for k, other in enumerate(draft.problem.asks)
+                for h in range(len(other.found.group))
+                if int(other.found.group[h]) == group
+            ]
+            terms = draft.total([*users, (more, own[r])])
+            if own[r] and terms.most > have:
+                draft.model.add(terms.expr() <= have)
+        yield more
+
+
+def _post_budgets(draft: Draft, i: int, extra: dict[int, list[Var]], bought: dict[int, Var]) -> None:
+    ask = draft.problem.asks[i]
+    for budget in Budget.read(draft.problem):
+        if budget.intent != i or budget.unit not in ("EUR/hour", "EUR"):
+            continue
+        task, node = (amounts.tolist() for amounts in budget.amounts(ask))
+        pairs = list(draft.pairs(i, task, node))
+        for g, own in extra.items():
+            j = int(ask.found.group_candidate[g])
+            pairs += [(v, task[j]) for v in own]
+            if g in bought and node[j]:
+                pairs.append((bought[g], node[j]))
+        draft.model.add(draft.total(pairs).expr() <= budget.limit)

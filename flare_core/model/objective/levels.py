@@ -1,0 +1,198 @@
+"""The order of plans, as linear expressions to be minimised one after another.
+
+The same order as `placement.order.Value`, level by level::
+
+    placed        - sum of priority * placed[i]
+    tasks         - sum of tasks of intents with completion_policy "Any"
+    misses          tasks that miss a preference
+    primary         the objective (see `placement.score`), for several intents the sum of the scaled ones
+    cost, performance, latency, carbon
+    headroom      - replicas that would still fit, of services that scale
+    providers, nodes
+    offers          smallest offer ids in task order
+    nodes           smallest node numbers (`node_levels`)
+
+A level that is constant is left out; adjacent small levels are merged into one by weights taken from
+their bounds, which keeps the number of solver calls low and the order exact.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from flare_core.inventory.types import IntArray
+from flare_core.model.draft import Draft, Terms, Var
+from flare_core.model.objective.headroom import replicas
+from flare_core.placement.packing import Packing
+from flare_core.placement.score import per_node, task_cost
+
+MERGED = 2**44
+"""Merged levels stay below this, well inside what the solver's doubles hold exactly."""
+
+
+class Stage(StrEnum):
+    """Which part of the order a level belongs to; levels of different stages are never merged."""
+
+    PLACED = "placed"
+    PRIMARY = "primary"
+    TIES = "ties"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One step of the order: what is minimised."""
+
+    name: str
+    stage: Stage
+    terms: Terms
+
+
+Pairs = Iterator[tuple[Var, int]]
+
+
+def levels(draft: Draft, stage: Stage) -> Iterator[Level]:
+    """Yield the levels of one stage."""
+    steps = {Stage.PLACED: _placing, Stage.PRIMARY: _primary_step, Stage.TIES: _ties}[stage]
+    yield from _merged(draft, stage, steps(draft))
+
+
+def _merged(draft: Draft, stage: Stage, steps: Iterator[tuple[str, Pairs]]) -> Iterator[Level]:
+    """Yield the levels that are not constant, adjacent ones merged where their bounds allow it."""
+    waiting: list[Level] = []
+    span = 1
+    for name, pairs in steps:
+        terms = draft.total(pairs)
+        if terms.is_constant:
+            continue
+        width = terms.most - terms.least + 1
+        if waiting and span * width > MERGED:
+            yield _merge(draft, waiting)
+            waiting, span = [], 1
+        waiting.append(Level(name, stage, terms))
+        span *= width
+    if waiting:
+        yield _merge(draft, waiting)
+
+
+def _merge(draft: Draft, parts: list[Level]) -> Level:
+    if len(parts) == 1:
+        return parts[0]
+    weight = 1
+    pairs: list[tuple[Var, int]] = []
+    for part in reversed(parts):
+        pairs += [(v, weight * c) for v, c in zip(part.terms.vars, part.terms.coefficients, strict=True)]
+        weight *= part.terms.most - part.terms.least + 1
+    return Level("+".join(part.name for part in parts), parts[0].stage, draft.total(pairs))
+
+
+def _placing(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+    asks = draft.problem.asks
+    yield "placed", ((v, -a.priority) for v, a in zip(draft.placed, asks, strict=True))
+    yield "tasks", _any_tasks(draft)
+    yield "misses", _each(draft, lambda i: (asks[i].found.misses, None))
+
+
+def _primary_step(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+    yield "primary", _primary(draft)
+
+
+def _ties(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+    asks = draft.problem.asks
+    yield "cost", _each(draft, lambda i: _cost(draft, i))
+    yield "performance", _each(draft, lambda i: (-asks[i].found.performance_mtflops, None))
+    yield "latency", _peaks(draft, [a.found.latency_us for a in asks], "latency")
+    yield "carbon", _each(draft, lambda i: (asks[i].found.carbon_ug, None))
+    yield "headroom", ((more, -1) for more in replicas(draft))
+    yield "providers", _providers(draft)
+    yield "nodes", _nodes(draft)
+    yield from _offers(draft)
+
+
+def _each(draft: Draft, amounts: Callable[[int], tuple[IntArray, IntArray | None]]) -> Pairs:
+    for i in range(len(draft.problem.asks)):
+        task, node = amounts(i)
+        yield from draft.pairs(i, task.tolist(), None if node is None else node.tolist())
+
+
+def _cost(draft: Draft, i: int) -> tuple[IntArray, IntArray]:
+    ask = draft.problem.asks[i]
+    whole, cost = per_node(ask.needs, ask.found), task_cost(ask.needs, ask.found)
+    return np.where(whole, 0, cost), np.where(whole, cost, 0)
+
+
+def _any_tasks(draft: Draft) -> Pairs:
+    for (i, _), tasks in draft.tasks.items():
+        if draft.problem.asks[i].needs.any_tasks:
+            yield tasks, -1
+
+
+def _primary(draft: Draft) -> Pairs:
+    asks = draft.problem.asks
+    yield from _each(draft, lambda i: (asks[i].score.task, asks[i].score.node))
+    yield from _peaks(draft, [a.score.peak for a in asks], "peak")
+
+
+def _peaks(draft: Draft, values: list[IntArray], name: str) -> Pairs:
+    """Yield the largest of an intent's values over the candidates that it uses, for every intent."""
+    for i, ask in enumerate(draft.problem.asks):
+        own = values[i].tolist()
+        if ask.needs.tasks == 1:
+            yield from draft.pairs(i, own)
+        elif any(own):
+            peak = draft.count(max(own), f"{name}[{ask.name}]")
+            for j, amount in enumerate(own):
+                if amount:
+                    draft.model.add(peak >= amount * draft.uses[i, j])
+            yield peak, 1
+
+
+def _providers(draft: Draft) -> Pairs:
+    users: dict[int, list[Var]] = {}
+    for i, ask in enumerate(draft.problem.asks):
+        for j, provider in enumerate(ask.found.provider.tolist()):
+            users.setdefault(provider, []).append(draft.uses[i, j])
+    for provider, used in users.items():
+        one = draft.flag(f"provider[{provider}]")
+        for var in used:
+            draft.model.add_implication(var, one)
+        yield one, 1
+
+
+def _nodes(draft: Draft) -> Pairs:
+    yield from ((var, 1) for var in draft.nodes.values())
+    yield from ((var, 1) for var in draft.open.values())
+
+
+def _offers(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+    """Yield, intent by intent, what makes the list of its offers in task order the smallest.
+
+    One task: the rank of its offer. Several: as many tasks as possible on the first offer, then on the next.
+    """
+    for i, ask in enumerate(draft.problem.asks):
+        ranks = range(len(ask.found))
+        if ask.needs.tasks == 1:
+            yield f"offers[{ask.name}]", draft.pairs(i, list(ranks))
+            continue
+        for j in ranks:
+            on_it = [int(k == j) for k in ranks]
+            yield f"offers[{ask.name},{j}]", ((v, -c) for v, c in draft.pairs(i, on_it))
+
+
+def node_levels(draft: Draft, packing: Packing) -> Iterator[Level]:
+    """Yield the levels of node numbers, once `packing` has settled everything before them.
+
+    Only groups on which something lies are looked at: low groups first, low nodes of shared groups first.
+    """
+    numbers = draft.problem.inventory.groups
+    steps: list[tuple[str, Pairs]] = []
+    for i, ask in enumerate(draft.problem.asks):
+        offers = {load.candidate for load in packing[i]}
+        own = [g for g, j in enumerate(ask.found.group_candidate.tolist()) if j in offers]
+        own.sort(key=lambda g: (ask.found.group_candidate[g], numbers.node(int(ask.found.group[g]), 0)))
+        for g in own:
+            steps.append((f"groups[{ask.name},{g}]", iter([(draft.tasks[i, g], -1)])))
+            apart = [draft.at[i, g, v] for v in range(draft.shared.get(int(ask.found.group[g]), 0))]
+            steps += [(f"node[{v}]", iter([(at, -1)])) for v, at in enumerate(apart)]
+    yield from _merged(draft, Stage.TIES, iter(steps))

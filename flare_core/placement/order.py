@@ -1,0 +1,65 @@
+"""The one order among packings: which of two plans is better, down to the last tie."""
+
+from typing import NamedTuple
+
+from flare_core.placement.headroom import most_more
+from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
+
+
+class Value(NamedTuple):
+    """The place of a packing in the order: smaller is better, field by field.
+
+    ``offers`` are the rows of the offers in task order (rows ascend with offer ids), ``node_numbers`` the
+    numbers of the nodes likewise.
+    """
+
+    placed: int
+    tasks: int
+    misses: int
+    primary: int
+    cost_ueur: int
+    performance: int
+    latency_us: int
+    carbon_ug: int
+    headroom: int
+    providers: int
+    nodes: int
+    offers: tuple[tuple[int, ...], ...]
+    node_numbers: tuple[tuple[int, ...], ...]
+
+
+def value(problem: Problem, packing: Packing) -> Value:
+    """Return the place of `packing` in the order of plans."""
+    pairs = list(zip(problem.asks, packing, strict=True))
+    sums = [totals(ask, loads) for ask, loads in pairs]
+    nodes = {
+        (int(ask.found.group[load.group]), load.node): int(ask.found.provider[load.candidate])
+        for ask, loads in pairs
+        for load in loads
+    }
+    seats = [sorted(_seats(problem, ask, loads)) for ask, loads in pairs]
+    return Value(
+        placed=-sum(ask.priority for ask, loads in pairs if loads),
+        tasks=-sum(s.tasks for (ask, _), s in zip(pairs, sums, strict=True) if ask.needs.any_tasks),
+        misses=sum(s.misses for s in sums),
+        primary=sum(s.primary for s in sums),
+        cost_ueur=sum(s.cost_ueur for s in sums),
+        performance=-sum(s.performance_mtflops for s in sums),
+        latency_us=sum(s.latency_us for s in sums),
+        carbon_ug=sum(s.carbon_ug for s in sums),
+        headroom=-sum(most_more(problem, packing, i)[0] for i in range(len(pairs))),
+        providers=len(set(nodes.values())),
+        nodes=len(nodes),
+        offers=tuple(tuple(offer for offer, _ in seat) for seat in seats),
+        node_numbers=tuple(tuple(node for _, node in seat) for seat in seats),
+    )
+
+
+def _seats(problem: Problem, ask: Ask, loads: Loads) -> list[tuple[int, int]]:
+    """Return (offer row, node number) of every task."""
+    number = problem.inventory.groups.node
+    return [
+        (int(ask.found.rows[load.candidate]), number(int(ask.found.group[load.group]), load.node))
+        for load in loads
+        for _ in range(load.tasks)
+    ]

@@ -1,0 +1,126 @@
+"""A placement before it has a document: how many tasks of each intent on which nodes.
+
+`Problem` is the one problem type of every path (closed form, greedy, CP-SAT) and `Packing` the one kind of
+answer; `order.value` is the one order among answers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from flare_core.candidates.types import Candidates
+from flare_core.inventory.types import Inventory
+from flare_core.placement.score import Score, per_node, task_cost
+from flare_core.requirements.types import Requirements
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One intent of a problem: what it needs, where it could go, what it wants, how much it weighs."""
+
+    needs: Requirements
+    found: Candidates
+    score: Score
+    priority: int  # millionths
+
+    @property
+    def name(self) -> str:
+        """The intent's name."""
+        return self.needs.name
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Intents to be placed together, in the order of their names, and the inventory they share."""
+
+    asks: tuple[Ask, ...]
+    inventory: Inventory
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one intent is placed together."""
+        return len(self.asks) > 1
+
+
+class Load(NamedTuple):
+    """Tasks of one intent on one node.
+
+    ``group`` indexes the intent's candidate groups, ``node`` counts the nodes of that group from 0.
+    """
+
+    candidate: int
+    group: int
+    node: int
+    tasks: int
+
+
+Loads = tuple[Load, ...]
+Packing = tuple[Loads, ...]
+"""The loads of each intent; none where it is not placed."""
+
+
+class Totals(NamedTuple):
+    """The terms of one intent's placement."""
+
+    tasks: int
+    misses: int
+    primary: int
+    hourly_ueur: int
+    cost_ueur: int
+    total_ueur: int
+    performance_mtflops: int
+    latency_us: int
+    carbon_ug: int
+
+
+def totals(ask: Ask, loads: Loads) -> Totals:
+    """Return the terms of `loads`, recomputed from whole numbers."""
+    needs, found, score = ask.needs, ask.found, ask.score
+    whole, cost = per_node(needs, found), task_cost(needs, found)
+    tasks = misses = primary = hourly = in_term = total = speed = carbon = 0
+    for load in loads:
+        j, t = load.candidate, load.tasks
+        paid = 1 if found.by_node[j] else t
+        tasks += t
+        misses += t * int(found.misses[j])
+        primary += t * int(score.task[j]) + (int(score.node[j]) if whole[j] else 0)
+        hourly += paid * int(found.task_ueur[j])
+        in_term += paid * int(cost[j])
+        total += paid * int(found.task_total_ueur[j])
+        speed += t * int(found.performance_mtflops[j])
+        carbon += t * int(found.carbon_ug[j])
+    used = [load.candidate for load in loads]
+    primary += max((int(score.peak[j]) for j in used), default=0)
+    latency = max((int(found.latency_us[j]) for j in used), default=0)
+    return Totals(tasks, misses, primary, hourly, in_term, total, speed, latency, carbon)
+
+
+def up_probability(ask: Ask, loads: Loads) -> float:
+    """Return the probability that at least half of the tasks (rounded up) are up.
+
+    All nodes of a failure domain fall together, at 1 - the lowest uptime used in it; domains are
+    independent.
+    """
+    found = ask.found
+    domains: dict[int, tuple[int, float]] = {}
+    for load in loads:
+        d = int(found.domain[load.candidate])
+        tasks, uptime = domains.get(d, (0, 1.0))
+        domains[d] = tasks + load.tasks, min(uptime, float(found.uptime[load.candidate]))
+    return k_of_n(domains.values())
+
+
+def k_of_n(domains: Iterable[tuple[int, float]]) -> float:
+    """Return the probability that at least half of all tasks are up; `domains` are (tasks, uptime)."""
+    listed = sorted(domains)
+    n = sum(tasks for tasks, _ in listed)
+    up = np.zeros(n + 1)
+    up[0] = 1.0
+    for tasks, uptime in listed:
+        moved = np.zeros(n + 1)
+        moved[tasks:] = up[: n + 1 - tasks]
+        up = up * (1 - uptime) + moved * uptime
+    return float(up[ceil(n / 2) :].sum())

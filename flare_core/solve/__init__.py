@@ -1,0 +1,1 @@
+"""From a problem to a packing and what is proven of it."""

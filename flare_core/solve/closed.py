@@ -1,0 +1,251 @@
+"""A single intent without a search, with its certificate.
+
+Where every task is paid by itself, the tasks of one intent are alike and each is worth the same wherever
+the others lie, so the best placement takes the best seats first (greedy over a partition matroid is
+optimal). The order of plans is followed level by level: what all optimal placements have in common is
+*forced*, what is still open is a *tie* of candidates that are equal so far, out of which some more tasks
+have to be chosen. Latency is that of the worst task: candidates beyond the least sufficient latency are
+closed, and a weighted sum with latency in it is tried for each sensible threshold.
+
+The rules that couple tasks are left out first. An answer that keeps them all the same is the optimum with
+them, too; one that does not, and a tie that this reasoning does not settle, is left to the search.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flare_core.inventory.types import ELASTIC, IntArray, Mask
+from flare_core.model.families import broken
+from flare_core.model.rule import Rule
+from flare_core.placement.order import value
+from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
+from flare_core.placement.score import per_node, task_cost
+
+THRESHOLDS = 200
+"""Latency thresholds that a weighted sum is tried with before the search takes over."""
+
+ALTERNATIVES = 32
+"""Equal plans that are compared one by one."""
+
+
+def seats(ask: Ask) -> IntArray:
+    """Return how many tasks each candidate holds, at most as many as are asked."""
+    found, tasks = ask.found, ask.needs.tasks
+    nodes = np.where(found.group_nodes == ELASTIC, tasks, np.minimum(found.group_nodes, tasks))
+    total = np.zeros(len(found), np.int64)
+    np.add.at(total, found.group_candidate, nodes * np.minimum(found.group_tasks, tasks))
+    return np.minimum(total, tasks)
+
+
+def cannot_fit(problem: Problem) -> bool:
+    """Whether even all candidates together hold too few tasks of the single intent: a certificate."""
+    ask = problem.asks[0]
+    room = int(seats(ask).sum())
+    return room == 0 if ask.needs.any_tasks else room < ask.needs.tasks
+
+
+def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
+    """Return the optimal packing of a single intent, or None where this reasoning does not prove one."""
+    ask = problem.asks[0]
+    if per_node(ask.needs, ask.found).any():
+        return None
+    room = seats(ask)
+    tasks = min(ask.needs.tasks, int(room.sum()))
+    choice = _first_choice(ask, room, tasks)
+    if choice is None:
+        return None
+    for key in (task_cost(ask.needs, ask.found), -ask.found.performance_mtflops):
+        choice = choice.by(key)
+    choice = choice.within(ask.found.latency_us).by(ask.found.carbon_ug)
+    packing = _settle(problem, choice)
+    return None if packing is None or broken(problem, packing, rules) else packing
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What is settled so far.
+
+    ``forced`` tasks on each candidate, ``tie`` the equal candidates among which ``left`` more tasks are to be
+    chosen, ``room`` the seats.
+    """
+
+    forced: IntArray
+    tie: IntArray
+    left: int
+    room: IntArray
+
+    def by(self, key: IntArray) -> "_Choice":
+        """Settle a sum: the smallest keys first."""
+        if self.left == 0 or len(self.tie) == 1:
+            return self
+        keys = key[self.tie]
+        if (keys == keys[0]).all():
+            return self
+        order = np.argsort(keys, kind="stable")
+        filled = np.cumsum(self.room[self.tie[order]])
+        margin = keys[order[np.searchsorted(filled, self.left)]]
+        sure, tie = self.tie[keys < margin], self.tie[keys == margin]
+        forced = self.forced.copy()
+        forced[sure] = self.room[sure]
+        return _Choice(forced, tie, self.left - int(self.room[sure].sum()), self.room)
+
+    def within(self, peak: IntArray) -> "_Choice":
+        """Settle a maximum: close the candidates beyond the least that suffices."""
+        if self.left == 0:
+            return self
+        order = np.argsort(peak[self.tie], kind="stable")
+        filled = np.cumsum(self.room[self.tie[order]])
+        enough = int(peak[self.tie[order[np.searchsorted(filled, self.left)]]])
+        used = peak[self.forced > 0]
+        limit = max(enough, int(used.max())) if len(used) else enough
+        return _Choice(self.forced, self.tie[peak[self.tie] <= limit], self.left, self.room)
+
+    @property
+    def open(self) -> bool:
+        """Whether more than one placement is left."""
+        return self.left > 0 and int(self.room[self.tie].sum()) > self.left
+
+
+def _first_choice(ask: Ask, room: IntArray, tasks: int) -> _Choice | None:
+    """Settle misses and the primary value."""
+    found, score = ask.found, ask.score
+    start = _Choice(np.zeros(len(found), np.int64), np.arange(len(found)), tasks, room)
+    if tasks == 1:  # a sum and a maximum over one task are the same thing
+        return start.by(found.misses).by(score.task + score.node + score.peak)
+    additive = score.task + score.node
+    if (score.peak == score.peak[0]).all():
+        return start.by(found.misses).by(additive)
+    limit = _threshold(start, found.misses, additive, score.peak)
+    if limit is None:
+        return None
+    near = np.flatnonzero(score.peak <= limit)
+    return _Choice(start.forced, near, tasks, room).by(found.misses).by(additive)
+
+
+def _threshold(start: _Choice, misses: IntArray, additive: IntArray, peak: IntArray) -> int | None:
+    """Return the limit on `peak` under which sum + limit is least; None where that is not decided."""
+    fewest, floor = _sums(start, misses, additive)
+    best: tuple[int, int] | None = None
+    tied = False
+    for tried, limit in enumerate(np.unique(peak).tolist()):
+        near = np.flatnonzero(peak <= limit)
+        if best is not None and floor + limit > best[0]:
+            break
+        if tried > THRESHOLDS:
+            return None
+        if int(start.room[near].sum()) < start.left:
+            continue
+        missed, total = _sums(_Choice(start.forced, near, start.left, start.room), misses, additive)
+        if missed != fewest:
+            continue
+        worth = total + limit
+        tied = (best is not None and worth == best[0]) or (tied and best is not None and worth > best[0])
+        if best is None or worth < best[0]:
+            best = worth, limit
+    return None if best is None or tied else best[1]
+
+
+def _sums(choice: _Choice, misses: IntArray, additive: IntArray) -> tuple[int, int]:
+    """Return the least misses, and the least sum among placements with so few."""
+    settled = choice.by(misses).by(additive)
+    return tuple(  # type: ignore[return-value]  # two entries, which a generator cannot say
+        int((settled.forced * key).sum()) + settled.left * int(key[settled.tie[0]] if settled.left else 0)
+        for key in (misses, additive)
+    )
+
+
+def _settle(problem: Problem, choice: _Choice) -> Packing | None:
+    """Settle headroom, providers, nodes and ids, or give up."""
+    ask = problem.asks[0]
+    if not choice.open:
+        counts = choice.forced.copy()
+        counts[choice.tie] += choice.room[choice.tie] if choice.left else 0
+        return _packing(ask, problem, counts)
+    growing = ask.needs.auto_scale and ask.needs.max_tasks > ask.needs.tasks
+    if choice.left == 1 and not choice.forced.any():
+        return _settle_one(problem, choice, growing)
+    if growing:
+        return None
+    counts = _by_ids(choice, np.ones(len(choice.tie), np.bool_))
+    if _providers(ask, counts) > _fewest_providers(ask, choice):
+        return None
+    packing = _packing(ask, problem, counts)
+    return packing if packing is not None and len(packing[0]) == _fewest_nodes(ask, choice) else None
+
+
+def _settle_one(problem: Problem, choice: _Choice, growing: bool) -> Packing | None:
+    """Settle a single task: most headroom, then the smallest id."""
+    ask = problem.asks[0]
+    if not growing:
+        return _one(ask, problem, int(choice.tie[0]))
+    if len(choice.tie) > ALTERNATIVES:
+        return None
+    plans = [_one(ask, problem, j) for j in choice.tie.tolist()]
+    return min(plans, key=lambda plan: value(problem, plan))
+
+
+def _one(ask: Ask, problem: Problem, j: int) -> Packing:
+    counts = np.zeros(len(ask.found), np.int64)
+    counts[j] = 1
+    packing = _packing(ask, problem, counts)
+    assert packing is not None
+    return packing
+
+
+def _by_ids(choice: _Choice, allowed: Mask) -> IntArray:
+    counts, left = choice.forced.copy(), choice.left
+    for j in choice.tie[allowed].tolist():
+        counts[j] = min(left, int(choice.room[j]))
+        left -= int(counts[j])
+        if left == 0:
+            break
+    return counts
+
+
+def _providers(ask: Ask, counts: IntArray) -> int:
+    return len(np.unique(ask.found.provider[counts > 0]))
+
+
+def _fewest_providers(ask: Ask, choice: _Choice) -> int:
+    """Return a lower bound: the forced ones, then those that hold most of the tie."""
+    forced = set(ask.found.provider[choice.forced > 0].tolist())
+    held: dict[int, int] = {}
+    for j in choice.tie.tolist():
+        provider = int(ask.found.provider[j])
+        held[provider] = held.get(provider, 0) + int(choice.room[j])
+    left = choice.left - sum(seats for provider, seats in held.items() if provider in forced)
+    more = 0
+    for room in sorted((s for p, s in held.items() if p not in forced), reverse=True):
+        if left <= 0:
+            break
+        left, more = left - room, more + 1
+    return len(forced) + more
+
+
+def _fewest_nodes(ask: Ask, choice: _Choice) -> int:
+    """Return a lower bound: the forced ones, then as full as the fullest node of the tie can be."""
+    each = np.zeros(len(ask.found), np.int64)
+    np.maximum.at(each, ask.found.group_candidate, ask.found.group_tasks)
+    forced = -(-choice.forced // np.maximum(each, 1))
+    return int(forced.sum()) + -(-choice.left // int(each[choice.tie].max()))
+
+
+def _packing(ask: Ask, problem: Problem, counts: IntArray) -> Packing | None:
+    """Put `counts` tasks on nodes; None where the nodes of an offer differ and that matters."""
+    found, numbers = ask.found, problem.inventory.groups
+    loads: list[Load] = []
+    for j in np.flatnonzero(counts).tolist():
+        own = np.flatnonzero(found.group_candidate == j).tolist()
+        left = int(counts[j])
+        if len(own) > 1 and left > 1:
+            return None
+        g = min(own, key=lambda g: numbers.node(int(found.group[g]), 0))
+        loads += _filled(j, g, left, int(found.group_tasks[g]))
+    return (tuple(loads),)
+
+
+def _filled(j: int, g: int, tasks: int, each: int) -> Loads:
+    full, rest = divmod(tasks, each)
+    sizes = [each] * full + [rest] * bool(rest)
+    return tuple(Load(j, g, node, size) for node, size in enumerate(sizes))

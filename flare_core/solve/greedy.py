@@ -1,0 +1,108 @@
+"""A first plan in a few milliseconds: the incumbent that every search starts from and falls back to."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from flare_core.inventory.types import IntArray
+from flare_core.model.families import broken
+from flare_core.model.rule import Rule
+from flare_core.placement.ledger import Ledger
+from flare_core.placement.order import value
+from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
+
+
+def greedy(problem: Problem, rules: tuple[Rule, ...]) -> Packing:
+    """Return a packing that keeps all rules, intents in the order of priority, then most demanding first.
+
+    Each intent takes the best of a few ways to fill its nodes: by its objective, by price, by carbon, spread
+    over failure domains. Intents for which none keeps the rules are left out.
+    """
+    packing: list[Loads] = [() for _ in problem.asks]
+    ledger = Ledger(problem.inventory)
+    order = sorted(range(len(problem.asks)), key=lambda i: _precedence(problem.asks[i], i))
+    for i in order:
+        best = None
+        for loads in _ways(problem.asks[i], i, ledger):
+            tried = tuple(loads if k == i else own for k, own in enumerate(packing))
+            if loads and not broken(problem, tried, rules):
+                worth = value(problem, tried)
+                if best is None or worth < best[0]:
+                    best = worth, loads
+        if best is not None:
+            packing[i] = best[1]
+            for load in best[1]:
+                ledger.take(i, problem.asks[i], load)
+    return tuple(packing)
+
+
+def _precedence(ask: Ask, i: int) -> tuple[int, int, int, int]:
+    return -ask.priority, len(ask.found), -ask.needs.tasks * max(1, ask.needs.gpus), i
+
+
+def _ways(ask: Ask, i: int, ledger: Ledger) -> Iterator[Loads]:
+    found, score, tasks = ask.found, ask.score, ask.needs.tasks
+    if not len(found):
+        return
+    slots = np.ones(len(found), np.int64)
+    np.maximum.at(slots, found.group_candidate, np.minimum(found.group_tasks, tasks))
+    split = np.where(found.by_node, slots, 1)
+    price = found.task_ueur / split
+    primary = score.task + score.node / split + score.peak
+    index = np.arange(len(found))
+    for keys in ((primary, price), (price, primary), (found.carbon_ug, price)):
+        order = np.lexsort((index, *keys[::-1], found.misses))
+        yield fill(ask, i, ledger, order)
+        if ask.needs.any_tasks:
+            yield from (fill(ask, i, ledger, order, most) for most in _halves(tasks))
+    if ask.needs.availability is not None and tasks > 1:
+        order = np.lexsort((index, price, primary, -found.uptime))
+        for most in (1, -(-tasks // 3), tasks // 2):
+            yield fill(ask, i, ledger, order, spread=max(1, most))
+
+
+def _halves(tasks: int) -> Iterator[int]:
+    while tasks > 1:
+        tasks //= 2
+        yield tasks
+
+
+def fill(
+    ask: Ask, i: int, ledger: Ledger, order: IntArray, most: int | None = None, spread: int | None = None
+) -> Loads:
+    """Fill candidates in `order`, at most `spread` tasks a failure domain; () where not enough fit."""
+    found = ask.found
+    left = ask.needs.tasks if most is None else most
+    starts = np.searchsorted(found.group_candidate, np.arange(len(found) + 1))
+    in_domain: dict[int, int] = {}
+    loads: list[Load] = []
+    for j in order.tolist():
+        domain = int(found.domain[j])
+        allowed = left if spread is None else min(left, spread - in_domain.get(domain, 0))
+        for g in range(starts[j], starts[j + 1]):
+            for load in _fill_group(ask, i, ledger, j, g, allowed):
+                loads.append(load)
+                allowed, left = allowed - load.tasks, left - load.tasks
+                in_domain[domain] = in_domain.get(domain, 0) + load.tasks
+        if left == 0:
+            break
+    return () if left and not (ask.needs.any_tasks and most is None) else tuple(loads)
+
+
+def _fill_group(ask: Ask, i: int, ledger: Ledger, j: int, g: int, wanted: int) -> Iterator[Load]:
+    begun = sorted(ledger.used.get(int(ask.found.group[g]), ()))
+    for node in begun:
+        room = min(wanted, ledger.room(i, ask, g, node))
+        if room > 0:
+            wanted -= room
+            yield Load(j, g, node, room)
+    each = int(ask.found.group_tasks[g])
+    fresh = ledger.unused(ask, g, -(-wanted // each)) if wanted > 0 else 0
+    taken, node = set(begun), 0
+    for _ in range(fresh):
+        while node in taken:
+            node += 1
+        tasks = min(wanted, each)
+        wanted -= tasks
+        yield Load(j, g, node, tasks)
+        node += 1

@@ -1,0 +1,251 @@
+"""CP-SAT, level by level: each level is minimised and fixed before the next."""
+
+from collections.abc import Callable, Iterator
+
+from ortools.sat.python import cp_model
+
+from flare_core.errors import InternalError
+from flare_core.model.constraints.availability import Availability
+from flare_core.model.draft import Draft
+from flare_core.model.families import broken, rules_of
+from flare_core.model.objective.levels import Level, Stage, levels, node_levels
+from flare_core.placement.order import value
+from flare_core.placement.packing import Load, Loads, Packing, Problem, totals
+from flare_core.placement.types import Outcome
+from flare_core.solve.cpsat import Answer, Run
+from flare_core.solve.result import Search
+
+Watch = Callable[[float, float | None, float | None], None]
+
+OTHER_SEED = 7919
+"""Added to the seed where an answer is asked for a second time."""
+
+
+def search(problem: Problem, incumbent: Packing, run: Run, *, watch: Watch | None = None) -> Search:
+    """Return the best packing of `problem` in the one order, from `incumbent` on.
+
+    Parameters
+    ----------
+    problem
+        With candidates already pruned.
+    incumbent
+        A packing that keeps all rules; nothing placed where none is known.
+    run
+        What the search may spend.
+    watch
+        Told (seconds, primary value, bound) at each improvement.
+    """
+    return _Descent(problem, incumbent, run, watch).result()
+
+
+class _Descent:
+    """A search under way."""
+
+    def __init__(self, problem: Problem, incumbent: Packing, run: Run, watch: Watch | None) -> None:
+        self.problem, self.run, self.watch = problem, run, watch
+        self.best = incumbent
+        self.rules = rules_of(problem)
+        self.draft = Draft(problem)
+        for rule in self.rules:
+            rule.post(self.draft)
+        self.values: tuple[int, ...] | None = None
+
+    def result(self) -> Search:
+        """Descend: who is placed, the objective, the ties."""
+        wanted = sum(ask.priority for ask in self.problem.asks)
+        placed_bound, placing_done = self._place()
+        bound, primary_done = self._primary() if placing_done else (None, False)
+        ties_done = primary_done and self._descend(levels(self.draft, Stage.TIES))
+        ties_done = ties_done and self._descend(node_levels(self.draft, self.best))
+        self._check()
+        warnings = list(self.run.cuts)
+        if primary_done and not ties_done:
+            warnings.append("the objective is proven, the ties among equal plans are not settled")
+        return Search(
+            packing=self.best,
+            outcome=self._outcome(primary_done, placing_done),
+            bound=bound,
+            placed_bound=min(placed_bound, wanted),
+            path="cp-sat",
+            warnings=tuple(warnings),
+            effort=self.run.effort,
+        )
+
+    def _outcome(self, primary_done: bool, placing_done: bool) -> Outcome:
+        if not any(self.best):
+            return Outcome.INFEASIBLE if placing_done else Outcome.UNKNOWN
+        return Outcome.OPTIMAL if primary_done else Outcome.FEASIBLE
+
+    def _place(self) -> tuple[int, bool]:
+        """Place as much as can be placed; return (proven bound on the priority placed, whether proven)."""
+        asks = self.problem.asks
+        wanted = sum(ask.priority for ask in asks)
+        if all(self.best):  # nobody is left out: a certificate
+            for one in self.draft.placed:
+                self.draft.model.add(one == 1)
+        for level in levels(self.draft, Stage.PLACED):
+            answer = self._level(level)
+            if answer is None or not answer.proven:
+                return wanted, False
+        placed = sum(ask.priority for ask, loads in zip(asks, self.best, strict=True) if loads)
+        if placed < wanted and not self._confirmed(placed):
+            return wanted, False
+        return placed, True
+
+    def _confirmed(self, placed: int) -> bool:
+        """Ask again, with another seed and the full presolve, whether really no more can be placed.
+
+        Raises
+        ------
+        InternalError
+            If the second answer contradicts the first.
+        """
+        asks = self.problem.asks
+        again = Draft(self.problem)
+        for rule in rules_of(self.problem):
+            rule.post(again)
+        more = again.total((v, ask.priority) for v, ask in zip(again.placed, asks, strict=True))
+        again.model.add(more.expr() >= placed + 1)
+        while not self.run.over:
+            answer = self.run.minimise(again, again.total(()), None, seed=OTHER_SEED, presolve={})
+            if answer.values is None:
+                return answer.proven
+            packing = self._packing(again, answer.values)
+            if not self._cut(again, packing):
+                raise InternalError("two searches disagree on what can be placed")
+        return False
+
+    def _primary(self) -> tuple[int | None, bool]:
+        for level in levels(self.draft, Stage.PRIMARY):
+            answer = self._level(level, self.watch)
+            if answer is None:
+                return None, False
+            return answer.bound, answer.proven
+        return self._value_of_primary(), True
+
+    def _value_of_primary(self) -> int:
+        """Return the primary value where it is the same for all packings that are left."""
+        return sum(
+            totals(ask, loads).primary for ask, loads in zip(self.problem.asks, self.best, strict=True)
+        )
+
+    def _descend(self, steps: Iterator[Level]) -> bool:
+        for level in steps:
+            answer = self._level(level)
+            if answer is None or not answer.proven:
+                return False
+        return True
+
+    def _level(self, level: Level, watch: Watch | None = None) -> Answer | None:
+        """Minimise one level and fix it; None where nothing may be spent any more."""
+        if self._at_least(level):
+            self.draft.model.add(level.terms.expr() <= level.terms.least)
+            return Answer(cp_model.OPTIMAL, self.values, level.terms.least)
+        while not self.run.over:
+            hint = self.values if self.values is not None else _hint(self.draft, self.best)
+            answer = self.run.minimise(self.draft, level.terms, hint, watch=watch)
+            if answer.values is None:
+                return self._without_values(answer)
+            packing = self._packing(self.draft, answer.values)
+            if self._cut(self.draft, packing):
+                continue
+            self._take(packing, answer)
+            if answer.proven and answer.bound is not None:
+                self.draft.model.add(level.terms.expr() <= answer.bound)
+            return answer
+        return None
+
+    def _at_least(self, level: Level) -> bool:
+        """Whether the values in hand already have the least value that bounds allow."""
+        terms, values = level.terms, self.values
+        if values is None or any(v.index >= len(values) for v in terms.vars):
+            return False
+        return (
+            sum(c * values[v.index] for v, c in zip(terms.vars, terms.coefficients, strict=True))
+            == terms.least
+        )
+
+    def _without_values(self, answer: Answer) -> Answer:
+        if answer.proven:  # placing nothing, and every packing found so far, is a solution
+            raise InternalError("a search finds nothing where a plan is known")
+        return answer
+
+    def _take(self, packing: Packing, answer: Answer) -> None:
+        if answer.proven or value(self.problem, packing) <= value(self.problem, self.best):
+            self.best, self.values = packing, answer.values
+
+    def _cut(self, draft: Draft, packing: Packing) -> bool:
+        """Exclude `packing` where its uptimes do not add up; return whether it was excluded."""
+        return any([rule.cut(draft, packing) for rule in self.rules if isinstance(rule, Availability)])
+
+    def _check(self) -> None:
+        wrong = broken(self.problem, self.best, self.rules)
+        if wrong:
+            raise InternalError(f"the search breaks a rule: {wrong[0]}")
+
+    def _packing(self, draft: Draft, values: tuple[int, ...]) -> Packing:
+        return packing_of(draft, values)
+
+
+def _hint(draft: Draft, packing: Packing) -> tuple[int, ...] | None:
+    """Return the values of all variables for `packing`, 0 for those that follow from others."""
+    values = [0] * len(draft.model.proto.variables)
+    for i, loads in enumerate(packing):
+        values[draft.placed[i].index] = int(bool(loads))
+        for load in loads:
+            values[draft.tasks[i, load.group].index] += load.tasks
+            if (i, load.group) in draft.nodes and draft.nodes[i, load.group] is not draft.tasks[
+                i, load.group
+            ]:
+                values[draft.nodes[i, load.group].index] += 1
+            at = draft.at.get((i, load.group, load.node))
+            if at is not None:
+                values[at.index] += load.tasks
+                group = int(draft.problem.asks[i].found.group[load.group])
+                values[draft.open[group, load.node].index] = 1
+    return tuple(values)
+
+
+def packing_of(draft: Draft, values: tuple[int, ...]) -> Packing:
+    """Return the packing that the values of the variables describe, nodes numbered from 0 as they are met."""
+    problem = draft.problem
+    next_node: dict[int, int] = {}
+    numbered: dict[tuple[int, int], int] = {}
+    packing: list[Loads] = []
+    for i, ask in enumerate(problem.asks):
+        loads: list[Load] = []
+        for g, j in enumerate(ask.found.group_candidate.tolist()):
+            tasks, group = values[draft.tasks[i, g].index], int(ask.found.group[g])
+            if not tasks:
+                continue
+            if group in draft.shared:
+                loads += _on_shared(draft, values, (i, g, j), next_node, numbered)
+            else:
+                loads += _on_own(tasks, int(ask.found.group_tasks[g]), g, j, next_node, group)
+        packing.append(tuple(loads))
+    return tuple(packing)
+
+
+def _on_own(tasks: int, each: int, g: int, j: int, next_node: dict[int, int], group: int) -> Iterator[Load]:
+    while tasks:
+        node = next_node.get(group, 0)
+        next_node[group] = node + 1
+        yield Load(j, g, node, min(tasks, each))
+        tasks -= min(tasks, each)
+
+
+def _on_shared(
+    draft: Draft,
+    values: tuple[int, ...],
+    place: tuple[int, int, int],
+    next_node: dict[int, int],
+    numbered: dict[tuple[int, int], int],
+) -> list[Load]:
+    i, g, j = place
+    group = int(draft.problem.asks[i].found.group[g])
+    own = [(values[draft.at[i, g, v].index], v) for v in range(draft.shared[group])]
+    for _, v in sorted((-tasks, v) for tasks, v in own if tasks):
+        if (group, v) not in numbered:
+            numbered[group, v] = next_node.get(group, 0)
+            next_node[group] = numbered[group, v] + 1
+    return sorted((Load(j, g, numbered[group, v], tasks) for tasks, v in own if tasks), key=lambda x: x.node)

@@ -1,0 +1,59 @@
+"""What a search established."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flare_core.placement.packing import Ask, Load, Packing, Problem
+from flare_core.placement.types import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The answer of a search and how good it is proven to be.
+
+    Attributes
+    ----------
+    packing
+        The best packing known; nothing placed where none is.
+    outcome
+        OPTIMAL: no packing is better. FEASIBLE: stopped before the proof. UNKNOWN: nothing placed, nothing
+        proven. INFEASIBLE: proven that nothing can be placed.
+    bound
+        Proven: no packing that places as many has a smaller primary value; None where nothing is proven.
+    placed_bound
+        Proven: no packing places intents of more weight (millionths of priority).
+    path
+        Which path answered: ``screen``, ``capacity``, ``closed form`` or ``cp-sat``.
+    warnings
+        What cut the search short.
+    effort
+        CP-SAT deterministic time spent.
+    """
+
+    packing: Packing
+    outcome: Outcome
+    bound: int | None
+    placed_bound: int
+    path: str
+    warnings: tuple[str, ...] = ()
+    effort: float = 0.0
+
+    def __post_init__(self) -> None:
+        found = any(self.packing)
+        if found != (self.outcome in (Outcome.OPTIMAL, Outcome.FEASIBLE)):
+            raise ValueError(f"{self.outcome} with {self.packing}")
+
+    def over(self, problem: Problem, smaller: Problem) -> "Search":
+        """Return the same result in the candidate numbers of `problem`, of which `smaller` has a part."""
+        packing = tuple(
+            tuple(_renumbered(whole, part, load) for load in loads)
+            for whole, part, loads in zip(problem.asks, smaller.asks, self.packing, strict=True)
+        )
+        return replace(self, packing=packing)
+
+
+def _renumbered(whole: Ask, part: Ask, load: Load) -> Load:
+    candidate = int(np.searchsorted(whole.found.rows, part.found.rows[load.candidate]))
+    group = int(np.searchsorted(whole.found.group, part.found.group[load.group]))
+    return load._replace(candidate=candidate, group=group)
