@@ -1,0 +1,113 @@
+"""What is paid for an offer, exactly: whole micro-euro, rounded up where a price is divided.
+
+A node billed whole costs its hourly price however little of it is used. On a node billed by the GPU one
+GPU costs ``ceil(hourly / GPUs)``, and a CPU-only task ``ceil(hourly * share)`` of its larger share of the
+node's cores or memory. A task of length ``L`` seconds costs ``ceil(price * L / 3600)`` in total.
+
+Prices stay below `MAX_COST_UEUR` per task and run (dearer offers count as having no believable price), so
+the results are exact in int64; products in between go through Python integers where int64 might overflow.
+"""
+
+import numpy as np
+
+from flare_core.inventory.types import IntArray, Inventory, Mask
+from flare_core.requirements.types import Requirements
+
+MAX_COST_UEUR = 2**53
+"""Nine thousand million euro: what JSON can count in ones. No task may cost more, per hour or in total."""
+
+_HOUR_S = 3600
+_INT64 = 2**63
+
+
+def bought_at(inventory: Inventory, spot: bool) -> IntArray:
+    """Return each node's hourly price as bought, micro-EUR, -1 where it cannot be bought.
+
+    On-demand, or spot where `spot` is allowed and cheaper. At the same price it is on-demand.
+    """
+    hourly = inventory.whole["hourly_ueur"]
+    if not spot:
+        return hourly
+    # Read as unsigned, unknown (-1) is dearer than everything.
+    return np.minimum(hourly.view(np.uint64), inventory.whole["spot_ueur"].view(np.uint64)).view(np.int64)
+
+
+def dearest_ueur(needs: Requirements) -> int:
+    """Return the highest hourly price whose cost over the run is still counted, micro-EUR."""
+    return MAX_COST_UEUR * _HOUR_S // max(needs.length_s or 0, _HOUR_S)
+
+
+def task_ueur(
+    needs: Requirements, inventory: Inventory, rows: IntArray, node_ueur: IntArray, by_node: Mask
+) -> IntArray:
+    """Return the hourly price of one task on offers `rows`, micro-EUR.
+
+    A CPU-only task that asks for neither cores nor memory pays nothing on an offer billed by the GPU.
+
+    Parameters
+    ----------
+    node_ueur, by_node
+        Price of a whole node of `rows` as bought, and whether it is paid whole.
+    """
+    if by_node.all():
+        return node_ueur
+    if needs.gpus:
+        # The price of one GPU is rounded, once; its multiples are exact.
+        whole = np.maximum(inventory.whole["gpu_count"][rows], needs.gpus)
+        part = needs.gpus * -(-node_ueur // whole)
+    else:
+        part = np.zeros_like(node_ueur)
+        for column, asked in _shares(needs):
+            # A node with less than the task asks cannot take it; the share stays within 1.
+            whole = np.maximum(inventory.whole[column][rows], asked)
+            part = np.maximum(part, _ceil(_times(node_ueur, asked), whole))
+    return np.where(by_node, node_ueur, part)
+
+
+def total_ueur(task: IntArray, length_s: int | None) -> IntArray:
+    """Return the cost of one task over the run, micro-EUR; the hourly price where there is no end."""
+    return task if length_s is None else _ceil(_times(task, length_s), _HOUR_S)
+
+
+def hourly_bound(total_ueur: int, length_s: int) -> int:
+    """Return the highest hourly price of a task whose cost over `length_s` is at most `total_ueur`."""
+    return total_ueur * _HOUR_S // length_s if length_s else MAX_COST_UEUR
+
+
+def dearer_than(
+    bound: int, needs: Requirements, inventory: Inventory, node_ueur: IntArray, by_node: Mask
+) -> Mask:
+    """Return the offers on which one task alone costs more than `bound` per hour.
+
+    The same comparison as with `task_ueur`, turned into one of the node's price so that nothing is divided.
+    """
+    whole_node = node_ueur > bound
+    if by_node.all():
+        return whole_node
+    if needs.gpus:
+        # ceil(h / n) * g > b  <=>  h > n * floor(b / g)
+        gpu_ueur = min(bound // needs.gpus, MAX_COST_UEUR)
+        part = node_ueur > _times(np.maximum(inventory.whole["gpu_count"], needs.gpus), gpu_ueur)
+    else:
+        part = np.zeros(len(inventory), np.bool_)
+        for column, asked in _shares(needs):
+            # ceil(h * a / w) > b  <=>  h * a > b * w
+            whole = np.maximum(inventory.whole[column], asked)
+            part |= _times(node_ueur, asked) > _times(whole, min(bound, MAX_COST_UEUR))
+    return np.where(by_node, whole_node, part)
+
+
+def _shares(needs: Requirements) -> tuple[tuple[str, int], ...]:
+    asked = (("cpu_milli", needs.cpu_milli), ("memory_mib", needs.memory_mib))
+    return tuple((column, amount) for column, amount in asked if amount)
+
+
+def _times(amounts: IntArray, factor: int) -> IntArray:
+    """Return the exact product, in Python integers where int64 could overflow."""
+    if int(amounts.max(initial=0)) * factor < _INT64:
+        return amounts * factor
+    return amounts.astype(object) * factor
+
+
+def _ceil(amounts: IntArray, by: IntArray | int) -> IntArray:
+    return (-(-amounts // by)).astype(np.int64, copy=False)

@@ -1,0 +1,48 @@
+"""Cost: what can be bought at all, and what one task alone costs.
+
+``constraints.max_hourly_cost`` and ``max_total_cost`` bound the whole placement, which is the model's matter;
+an offer on which a single task breaks them can be left out at once.
+"""
+
+from flare_core.candidates import pricing
+from flare_core.candidates.screens.screen import Screen, amount
+from flare_core.candidates.view import View
+from flare_core.inventory.types import Mask
+from flare_core.quantities import format_eur, format_rate
+from flare_core.requirements.types import Limit
+
+
+def _unpriced(view: View, limit: Limit) -> Mask:
+    hourly, spot = view.inventory.whole["hourly_ueur"], view.inventory.whole["spot_ueur"]
+    # Without permission for spot, an offer that has only that is the matter of the rule "spot".
+    missing = (hourly < 0) & (spot < 0) | (view.price_ueur > pricing.dearest_ueur(view.needs))
+    flags = view.inventory.label["price_flag"]
+    return missing | (flags.codes >= 0) if flags.values else missing
+
+
+def _spot_only(view: View, limit: Limit) -> Mask | None:
+    if view.needs.spot:
+        return None
+    return (view.price_ueur < 0) & (view.inventory.whole["spot_ueur"] >= 0)
+
+
+def _over_hourly(view: View, limit: Limit) -> Mask:
+    return _over(view, int(amount(limit)))
+
+
+def _over_total(view: View, limit: Limit) -> Mask | None:
+    if view.needs.length_s is None:
+        return None
+    return _over(view, pricing.hourly_bound(int(amount(limit)), view.needs.length_s))
+
+
+def _over(view: View, bound: int) -> Mask:
+    return pricing.dearer_than(bound, view.needs, view.inventory, view.price_ueur, view.by_node)
+
+
+COST: tuple[Screen, ...] = (
+    Screen("price", _unpriced, lambda limit: "a price that can be believed"),
+    Screen("spot", _spot_only, lambda limit: "on-demand capacity"),
+    Screen("hourly-cost", _over_hourly, lambda limit: f"at most {format_rate(int(amount(limit)))} in all"),
+    Screen("total-cost", _over_total, lambda limit: f"at most {format_eur(int(amount(limit)))} in all"),
+)

@@ -1,0 +1,38 @@
+"""Energy: the efficiency rating, and the emission of one task.
+
+``constraints.energy.energy_efficiency_rating``: the letter, or where none is stated the one that follows from
+the PUE. ``constraints.energy.max_carbon_footprint``: one task alone must stay below the cap; what is not
+known of power, PUE or carbon intensity fails it.
+"""
+
+import numpy as np
+
+from flare_core.candidates.emissions import carbon_ug
+from flare_core.candidates.screens.screen import Screen, amount, names, words
+from flare_core.candidates.view import View, named
+from flare_core.inventory.types import Mask
+from flare_core.quantities import format_carbon
+from flare_core.requirements.types import Limit
+
+_RATINGS = "ABCDEF"
+_BEST_PUE = {"A": 1.2, "B": 1.4, "C": 1.6, "D": 1.8, "E": 2.0, "F": float("inf")}
+
+
+def _wasteful(view: View, limit: Limit) -> Mask:
+    (worst,) = names(limit)
+    good = frozenset(_RATINGS[: _RATINGS.index(worst) + 1])
+    rating = view.inventory.label["efficiency_rating"]
+    rated = named(rating, lambda name: name.upper() in good)
+    derived = (rating.codes < 0) & (view.inventory.number["pue"] <= _BEST_PUE[worst])
+    return ~(rated | derived)
+
+
+def _dirty(view: View, limit: Limit) -> Mask:
+    every = np.arange(len(view.inventory))
+    return ~(carbon_ug(view.needs, view.inventory, every) <= amount(limit))
+
+
+ENERGY: tuple[Screen, ...] = (
+    Screen("rating", _wasteful, lambda limit: f"{words(limit)} or better"),
+    Screen("carbon", _dirty, lambda limit: f"at most {format_carbon(amount(limit) / 1e6)} in all"),
+)
