@@ -1,0 +1,128 @@
+"""What a placement is said to deliver: latency, throughput, carbon, availability."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import isclose
+from typing import TYPE_CHECKING, Final
+
+from flare_core.verify.told import Placed, Row, Violation, Violations
+
+if TYPE_CHECKING:
+    from flare_core.intent.types import Intent
+    from flare_core.verify.offers import Offer
+
+TOLERANCE: Final = 1e-6
+"""Relative difference by which two floats that mean the same may differ."""
+
+# Limits are compared after sums of floats, whose last digits depend on the order of adding.
+_SLACK: Final = 1 + 1e-9
+
+WATT_PER_CORE: Final = 2.12
+WATT_PER_GIB: Final = 0.42
+
+Used = Sequence[tuple[Row, "Offer"]]
+
+
+def same(a: float | None, b: float | None) -> bool:
+    """Whether two figures are both unknown or equal within the tolerance."""
+    if a is None or b is None:
+        return a is b
+    return isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-12)
+
+
+def check_figures(intent: "Intent", placed: Placed, used: Used) -> Violations:
+    """Check every figure, and the limits that hold for the whole placement."""
+    carbon, availability = carbon_g_per_h(intent, used), availability_percent(intent, used)
+    for name, told, due in (
+        ("latency_ms", placed.latency_ms, latency_ms(used)),
+        ("performance_tflops", placed.performance_tflops, performance_tflops(used)),
+        ("carbon_g_per_hour", placed.carbon_g_per_hour, carbon),
+        ("availability_percent", placed.availability_percent, availability),
+    ):
+        if not same(told, due):
+            yield Violation("figure", f"{placed.path}.{name}", f"found {told}, expected {due}")
+    yield from _carbon_cap(intent, placed, carbon)
+    yield from _availability_asked(intent, placed, availability)
+
+
+def latency_ms(used: Used) -> float | None:
+    """Return the worst task's network latency; None where one is unknown."""
+    return _worst(offer.latency_ms() for _, offer in used)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    worst = 0.0
+    for value in values:
+        if value is None:
+            return None
+        worst = max(worst, value)
+    return worst
+
+
+def performance_tflops(used: Used) -> float:
+    """Return Σ GPUs × rating; an unknown rating counts as 0."""
+    return sum(len(row.gpus) * (offer.number("rating_tflops") or 0.0) for row, offer in used)
+
+
+def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
+    """Return Σ power × PUE × carbon intensity; None where one is unknown."""
+    asked, total = intent.workload.resources, 0.0
+    host_w = WATT_PER_CORE * (asked.cpu or 0) / 1000 + WATT_PER_GIB * (asked.memory or 0) / 1024
+    for row, offer in used:
+        pue, intensity = offer.number("pue"), offer.number("carbon_intensity")
+        card_w = offer.number("power_w") if row.gpus else 0.0
+        if pue is None or intensity is None or card_w is None:
+            return None
+        total += (len(row.gpus) * card_w + host_w) / 1000 * pue * intensity
+    return total
+
+
+def _carbon_cap(intent: "Intent", placed: Placed, carbon: float | None) -> Violations:
+    most = intent.constraints.energy.max_carbon_footprint
+    if most is not None and (carbon is None or carbon > most * _SLACK):
+        shown = "an unknown amount of CO2" if carbon is None else f"{carbon:g} gCO2/h"
+        path = "constraints.energy.max_carbon_footprint"
+        yield Violation("constraint", placed.path, f"{path} allows {most:g} gCO2/h, and it emits {shown}")
+
+
+def availability_percent(intent: "Intent", used: Used) -> float | None:
+    """Return how likely the workload is up, percent; None where an uptime is unknown.
+
+    A service of n tasks is up while ceil(n/2) of them are. Nodes of one (provider, region, zone) fall
+    together, at 1 − the lowest uptime used there; these domains fall independently. A job is as good as the
+    worst of its offers.
+    """
+    domains: dict[tuple[str | None, ...], list[Fraction]] = defaultdict(list)
+    for _, offer in used:
+        uptime = offer.number("uptime_percent")
+        if uptime is None:
+            return None
+        where = tuple(offer.text(column) for column in ("provider", "region", "zone"))
+        # The shortest decimal that stands for the float is what was stated: exact from here on.
+        domains[where].append(Fraction(repr(uptime)) / 100)
+    if intent.workload.type != "service":
+        return float(100 * min(min(uptimes) for uptimes in domains.values()))
+    chance = {0: Fraction(1)}  # tasks up: probability
+    for uptimes in domains.values():
+        chance = _with_domain(chance, len(uptimes), min(uptimes))
+    needed = (len(used) + 1) // 2
+    return float(100 * sum(p for up, p in chance.items() if up >= needed))
+
+
+def _with_domain(chance: dict[int, Fraction], tasks: int, up: Fraction) -> dict[int, Fraction]:
+    after: dict[int, Fraction] = defaultdict(Fraction)
+    for running, probability in chance.items():
+        after[running + tasks] += probability * up
+        after[running] += probability * (1 - up)
+    return after
+
+
+def _availability_asked(intent: "Intent", placed: Placed, availability: float | None) -> Violations:
+    asked, explicit = intent.sla.availability, "availability" in intent.sla.model_fields_set
+    if intent.workload.type != "service":
+        return  # asked of each offer alone
+    if explicit if availability is None else availability * _SLACK < asked:
+        shown = "unknown" if availability is None else f"{availability:.9g} %"
+        found = f"sla.availability asks for {asked:g} %, and it is {shown}"
+        yield Violation("constraint", f"{placed.path}.availability_percent", found)

@@ -1,0 +1,103 @@
+"""What rows, placements and lengths cost, in whole micro-EUR."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
+
+from flare_core.quantities import format_eur, format_rate
+from flare_core.verify.told import Placed, Row, Violation, Violations
+
+if TYPE_CHECKING:
+    from flare_core.intent.types import Intent
+    from flare_core.verify.offers import Offer
+
+
+def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Offer"]]) -> Violations:
+    """Check every row's price, the sums, and the budgets."""
+    paid: set[tuple[int, int]] = set()
+    for row, offer in used:
+        node = (offer.row, row.node)
+        due = row_price(intent, row, offer, first=node not in paid)
+        paid.add(node)
+        if due is not None and row.hourly_ueur != due:
+            yield _differs(f"{row.path}.hourly_cost", format_rate(row.hourly_ueur), format_rate(due))
+    hourly = highest_hourly(placed.rows)
+    if placed.hourly_ueur != hourly:
+        told = "null" if placed.hourly_ueur is None else format_rate(placed.hourly_ueur)
+        yield _differs(f"{placed.path}.hourly_cost", told, format_rate(hourly))
+    total = total_cost(placed.rows)
+    if placed.total_ueur != total:
+        shown = ["null" if cost is None else format_eur(cost) for cost in (placed.total_ueur, total)]
+        yield _differs(f"{placed.path}.total_cost", *shown)
+    yield from _budgets(intent, placed.path, hourly, total)
+
+
+def _differs(path: str, told: str, due: str) -> Violation:
+    return Violation("price", path, f"found {told}, expected {due}")
+
+
+def _budgets(intent: "Intent", path: str, hourly: int, total: int | None) -> Violations:
+    most_hourly, most_total = intent.constraints.max_hourly_cost, intent.constraints.max_total_cost
+    if most_hourly is not None and hourly > most_hourly:
+        found = f"{format_rate(hourly)} is above constraints.max_hourly_cost, {format_rate(most_hourly)}"
+        yield Violation("budget", f"{path}.hourly_cost", found)
+    if most_total is not None and (total is None or total > most_total):
+        found = "no end" if total is None else format_eur(total)
+        found = f"{found} is above constraints.max_total_cost, {format_eur(most_total)}"
+        yield Violation("budget", f"{path}.total_cost", found)
+
+
+def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | None:
+    """Return what a task adds to the hourly price; None where the offer has no such price.
+
+    Parameters
+    ----------
+    first
+        Whether no earlier task of the intent is on this node: on a node billed whole it carries the price.
+    """
+    hourly = offer.whole("spot_ueur" if row.spot else "hourly_ueur")
+    if hourly is None:
+        return None
+    if offer.billed_whole:
+        return hourly if first else 0
+    gpus = offer.whole("gpu_count") or 0
+    if row.gpus and gpus:
+        return len(row.gpus) * ceil(Fraction(hourly, gpus))
+    return ceil(hourly * _cpu_share(intent, offer))
+
+
+def _cpu_share(intent: "Intent", offer: "Offer") -> Fraction:
+    """Return the larger share of the node's cores or memory that a task without GPUs takes."""
+    asked = intent.workload.resources
+    shares = (
+        Fraction(part, whole)
+        for part, whole in (
+            (asked.cpu, offer.whole("cpu_milli")),
+            (asked.memory, offer.whole("memory_mib")),
+        )
+        if part and whole
+    )
+    return max(shares, default=Fraction(0))
+
+
+def highest_hourly(rows: Sequence[Row]) -> int:
+    """Return the highest sum of hourly prices at any moment; it can rise only where a task starts."""
+    starts = {row.start for row in rows}
+    return max((sum(row.hourly_ueur for row in rows if row.runs_at(moment)) for moment in starts), default=0)
+
+
+def total_cost(rows: Sequence[Row]) -> int | None:
+    """Return the sum of price × length, each row rounded up; None where a row has no end."""
+    total = 0
+    for row in rows:
+        if row.end is None:
+            return None
+        total += ceil(row.hourly_ueur * hours(row.start, row.end))
+    return total
+
+
+def hours(start: datetime, end: datetime) -> Fraction:
+    """Return the exact length in hours."""
+    return Fraction((end - start) // timedelta(microseconds=1), 3_600_000_000)
