@@ -15,10 +15,13 @@ What is and what is not a fact here:
 - ``compliance.encryption_at_rest``: block volumes are encrypted without the user asking. AWS
   leaves it to the account, so it is unknown there.
 - ``storage`` = ``elastic``, ``persistent_storage``: block volumes can be attached at will.
-- Left unknown everywhere: ``compliance.gdpr_compliant`` (a published data processing agreement does
-  not make a deployment compliant), ``compliance.encryption_in_transit`` (it depends on what the
-  user runs), ``energy.renewable_energy`` and ``energy.green_certified`` (annual matching with
-  certificates says nothing about the power drawn).
+- ``compliance.gdpr_compliant``: an accredited monitoring body has verified that the provider's services
+  adhere to a code of conduct approved under Art. 40 GDPR (which Art. 28(5) takes as evidence of a
+  processor's guarantees). A published data processing agreement alone leaves it unknown. It says
+  nothing about what the user does with the data.
+- Left unknown everywhere: ``compliance.encryption_in_transit`` (it depends on what the user runs),
+  ``energy.renewable_energy`` and ``energy.green_certified`` (annual matching with certificates says
+  nothing about the power drawn).
 """
 
 from dataclasses import dataclass
