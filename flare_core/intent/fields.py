@@ -1,0 +1,197 @@
+"""What the fields of an intent are made of: strict parts, quantities, and the grammars of names.
+
+A field holds its value in the base unit of the quantities; demands are rounded up, budgets down.
+Whether a field was written out, which decides how unknown values are judged, is pydantic's
+``model_fields_set``. ``null`` is never a value: a field that is not meant is left out.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from flare_core import quantities
+from flare_core.quantities import Rounding
+
+T = TypeVar("T")
+
+
+class Part(BaseModel):
+    """A part of the document: no unknown field, no coercion, no change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Misfit(ValueError):
+    """A value that does not fit.
+
+    Parameters
+    ----------
+    expected
+        What would have fitted.
+    found
+        What was found, in words that tell no secret; None: the value itself is shown.
+    at
+        Where below the judged value it was found.
+    """
+
+    def __init__(self, expected: str, *, found: str | None = None, at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.found = found
+        self.at = at
+
+
+def first_twice(values: Iterable[Hashable]) -> int | None:
+    """Return the index of the first value that stands earlier already."""
+    seen = set[Hashable]()
+    for index, value in enumerate(values):
+        if value in seen:
+            return index
+        seen.add(value)
+    return None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like the given one in any case, None where none is."""
+    folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name[:64].casefold(), sorted(folded), n=1)
+    return folded[near[0]] if near else None
+
+
+def one_of(name: object, known: Sequence[str]) -> str:
+    """List the known names and say which is most like the given one."""
+    near = nearest(name, known) if isinstance(name, str) else None
+    hint = f" (the nearest is {near!r})" if near else ""
+    return f"one of {', '.join(map(repr, known))}{hint}"
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise Misfit("a value; a field that is not meant is left out")
+    return value
+
+
+Maybe = Annotated[T | None, BeforeValidator(_not_null)]
+"""A field that may be left out; it is then None."""
+
+Many = Annotated[tuple[T, ...], Field(strict=False, max_length=10_000)]
+"""A JSON list (strictly read, pydantic takes none for a tuple), bounded so that refusing one is quick."""
+
+
+def _matching(pattern: str, expected: str, longest: int) -> AfterValidator:
+    grammar = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if len(value) > longest or not grammar.fullmatch(value):
+            raise Misfit(expected)
+        return value
+
+    return AfterValidator(check)
+
+
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN_PART: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PATH_PART: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+
+Label = Annotated[
+    str, _matching(_LABEL, "a DNS-1123 label: at most 63 of a-z, 0-9 and '-', no '-' at the ends", 63)
+]
+"""RFC 1123 label, the form of Kubernetes names."""
+
+SecretName = Annotated[
+    str,
+    _matching(
+        rf"{_LABEL}(?:\.{_LABEL})*",
+        "the name of a secret: DNS-1123 labels joined by dots, such as 'hf-token'",
+        253,
+    ),
+]
+"""DNS-1123 subdomain, the form of a Kubernetes secret's name."""
+
+HostName = Annotated[
+    str,
+    # A host name whose last label is a number would be an IP address (RFC 1123, 2.1).
+    _matching(
+        rf"(?:{_HOST_LABEL}\.)*(?![0-9]+$){_HOST_LABEL}",
+        "a host name (RFC 1123), such as 'api.example.com'",
+        253,
+    ),
+]
+"""RFC 1123 host name, not an address."""
+
+Image = Annotated[
+    str,
+    _matching(
+        rf"(?=[^@]{{1,384}}(?:@|$))(?:(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
+        rf"{_PATH_PART}(?:/{_PATH_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+        r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,128})?",
+        "a container image, such as 'nvcr.io/nvidia/pytorch:24.01-py3'",
+        560,
+    ),
+]
+"""Image reference as registries read it: name (255) with tag (128) and digest.
+
+Source: https://github.com/distribution/reference, ``regexp.go``.
+"""
+
+ENV_KEY: Final = re.compile(r"(?!\.)[-._A-Za-z][-._A-Za-z0-9]{0,252}")
+"""Key of an environment variable, as Kubernetes takes it (not starting with a dot).
+
+Source: https://github.com/kubernetes/apimachinery, ``IsEnvVarName``.
+"""
+
+
+def _env_key(value: str) -> str:
+    if not ENV_KEY.fullmatch(value):
+        raise Misfit("the name of an environment variable, such as 'HF_TOKEN'")
+    return value
+
+
+EnvKey = Annotated[str, AfterValidator(_env_key)]
+
+
+def _word(value: str) -> str:
+    if not value or len(value) > 256 or value != value.strip() or not value.isprintable():
+        raise Misfit("a text of 1 to 256 printable characters without space around it")
+    return value
+
+
+Word = Annotated[str, AfterValidator(_word)]
+"""A name that something else gave: a provider, a zone, a certificate."""
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""0 or more; at most what Kubernetes counts in (int32)."""
+
+Replicas = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+TargetPercent = Annotated[int, Field(ge=1, le=100)]
+Protocol = Literal["TCP", "UDP"]
+
+
+def _read(parse: Callable[[object], object]) -> BeforeValidator:
+    return BeforeValidator(parse)
+
+
+def _rounded(parse: Callable[[object, Rounding], int], rounding: Rounding) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value, rounding))
+
+
+CpuMilli = Annotated[int, _rounded(quantities.parse_cpu_milli, Rounding.UP)]
+MemoryMib = Annotated[int, _rounded(quantities.parse_memory_mib, Rounding.UP)]
+BudgetUeur = Annotated[int, _rounded(quantities.parse_money_ueur, Rounding.DOWN)]
+BudgetUeurPerH = Annotated[int, _rounded(quantities.parse_rate_ueur_per_h, Rounding.DOWN)]
+DurationS = Annotated[int, _read(quantities.parse_duration_s)]
+LatencyMs = Annotated[float, _read(quantities.parse_latency_ms)]
+BandwidthGbps = Annotated[float, _read(quantities.parse_bandwidth_gbps)]
+ClockMhz = Annotated[float, _read(quantities.parse_clock_mhz)]
+Percent = Annotated[float, _read(quantities.parse_percent)]
+CarbonGPerH = Annotated[float, _read(quantities.parse_carbon_g_per_h)]
+Number = Annotated[float, _read(quantities.parse_number)]
+Fraction = Annotated[Number, Field(le=1)]
+"""0 to 1."""
+Moment = Annotated[datetime, _read(quantities.parse_moment)]
