@@ -1,10 +1,13 @@
 """The GPU table is sound, and every spelling finds its model or none."""
 
 import csv
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flare_core.catalog import gpus
 
@@ -80,6 +83,20 @@ def test_other_accelerators_are_known_as_such(name: str) -> None:
 def test_spelling_keys_are_not_shared_by_models() -> None:
     keys = Counter(gpus._spelled(model).key for model in gpus.models())
     assert [key for key, count in keys.items() if count > 1] == []
+
+
+@given(st.sampled_from(PAIRS), st.sampled_from(["_", "-", " ", " / ", "  "]), st.booleans())
+def test_case_and_punctuation_do_not_matter(pair: tuple[str, str], gap: str, loud: bool) -> None:
+    name, model = pair
+    changed = re.sub(r"[-_ ]+", gap, name.upper() if loud else name.lower())
+    assert gpus.normalize(changed) == model
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_known_model_or_none(text: str) -> None:
+    assert gpus.normalize(text) in {None, *gpus.models()}
+    assert set(gpus.near(text)) <= gpus.models()
+    assert gpus.is_other_accelerator(text) in (True, False)
 
 
 # --- the table -----------------------------------------------------------------------------------
