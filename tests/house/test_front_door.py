@@ -1,0 +1,39 @@
+"""What each room shows a stranger is what it says it shows, and is documented."""
+
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+import flare_core
+
+ROOMS = [
+    "flare_core",
+    *sorted(m.name for m in pkgutil.iter_modules(flare_core.__path__, "flare_core.") if m.ispkg),
+]
+
+
+def visible(module: ModuleType) -> set[str]:
+    """Names without an underscore that are no modules: importing a submodule makes it visible too."""
+    public = {name for name in vars(module) if not name.startswith("_")}
+    return {name for name in public if not inspect.ismodule(getattr(module, name))}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_all_is_what_is_visible(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", [])
+    assert len(exported) == len(set(exported))
+    assert visible(module) == {name for name in exported if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", getattr(flare_core, "__all__", []))
+def test_every_public_name_is_documented(name: str) -> None:
+    value = getattr(flare_core, name)
+    if not inspect.isclass(value) and not inspect.isfunction(value):
+        return
+    assert inspect.getdoc(value)
+    own = {n: m for n, m in vars(value).items() if not n.startswith("_")} if inspect.isclass(value) else {}
+    assert not [n for n, m in own.items() if inspect.isfunction(m) and not inspect.getdoc(m)]
