@@ -110,7 +110,7 @@ class Placement:
 
     intent: str
     status: Status
-    rows: slice = slice(0, 0)
+    rows: slice = field(default_factory=lambda: slice(0, 0))
     relaxed: tuple[Mapping[str, Any], ...] = ()
     hourly_ueur: int | None = None
     total_ueur: int | None = None

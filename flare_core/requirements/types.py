@@ -78,6 +78,8 @@ class Requirements:
         What one task needs beside; None is not asked (and an unknown capacity then does not matter).
     start, end
         When every task runs; ``end`` None is a service without end.
+    deadline
+        By when every task has to end, None where nobody said.
     length_s
         ``end - start`` in seconds, None without end.
     spot
@@ -109,6 +111,7 @@ class Requirements:
     storage_mib: int | None
     start: datetime
     end: datetime | None
+    deadline: datetime | None
     spot: bool
     shared: bool
     max_hourly_ueur: int | None
@@ -151,7 +154,7 @@ class Limit:
     topic
         What it is about, for the error code.
     unit
-        Unit in which it can be relaxed ("MiB", "GPU", "EUR/hour", "place", …); "" where it can only be dropped.
+        Unit in which it can be relaxed ("MiB", "GPU", "EUR/hour", …); "" where it can only be dropped.
     """
 
     path: str

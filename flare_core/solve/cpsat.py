@@ -89,8 +89,7 @@ class Run:
     ) -> Answer:
         """Minimise `terms` over `draft` from `hint`; later calls may follow on the same draft."""
         model = draft.model
-        del model.proto.solution_hint.vars[:]
-        del model.proto.solution_hint.values[:]
+        model.clear_hints()  # type: ignore[no-untyped-call]  # ortools leaves it without types
         for index, amount in enumerate(hint or ()):
             model.add_hint(model.get_int_var_from_proto_index(index), amount)
         model.minimize(terms.expr())

@@ -1,0 +1,294 @@
+"""The whole road on one screen: intents and offers in, a proven and checked plan out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from flare_core.candidates.latency import with_latency
+from flare_core.candidates.screen import screen
+from flare_core.catalog.regions import resolve_origin
+from flare_core.errors import (
+    CancelledError,
+    ErrorCode,
+    IntentError,
+    InternalError,
+    NotSupportedError,
+    OptionsError,
+    found_expected,
+)
+from flare_core.explanation.rejection import Case, Place, Price, rejection
+from flare_core.intent import Intent
+from flare_core.inventory.types import Inventory
+from flare_core.options import Options, Progress
+from flare_core.placement.build import assignments, placed, runner_up, seats
+from flare_core.placement.packing import Ask, Packing, Problem, totals
+from flare_core.placement.score import score
+from flare_core.placement.types import Outcome, Placement, Plan, Status
+from flare_core.quantities import QuantityError, parse_moment
+from flare_core.requirements.lower import lower
+from flare_core.requirements.types import Requirements
+from flare_core.solve.result import Search
+from flare_core.solve.search import Watch, search
+from flare_core.verify import verify
+
+
+def place(
+    intents: Intent | Sequence[Intent],
+    inventory: Inventory,
+    *,
+    now: str | datetime,
+    options: Options | None = None,
+) -> Plan:
+    """Place one intent, or several together, on the offers of an inventory.
+
+    Parameters
+    ----------
+    intents
+        What is needed, from `read_intent`.
+    inventory
+        What is offered, from `read_inventory`.
+    now
+        The moment from which the plan is made, to the second: ISO 8601 (a naive one is UTC) or a datetime.
+    options
+        How to search.
+
+    Returns
+    -------
+    Plan
+        Placements in the order of `intents`; one that cannot be placed is an answer, not an exception. The
+        plan was checked by `verify` before it is returned.
+
+    Raises
+    ------
+    FlareError
+        Where input is wrong (``INVALID_FORMAT``, with the path), asks for what is not supported yet, or the
+        search was cancelled before it had an answer.
+    InternalError
+        Where FLARE contradicts itself.
+    """
+    options = Options() if options is None else options
+    started = options.timer()
+    listed = (intents,) if isinstance(intents, Intent) else tuple(intents)
+    moment = _moment(now)
+    _check_names(listed, options)
+    problem = _problem(listed, _seen_from(inventory, options), moment, options)
+    found = search(problem, options, started, _teller(problem, options))
+    if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
+        raise CancelledError
+    _refuse_unsupported(problem, found)
+    plan = _plan(listed, problem, found, options, started)
+    _verify(plan, listed, inventory, options)
+    return plan
+
+
+def _moment(now: str | datetime) -> datetime:
+    try:
+        return parse_moment(now).replace(microsecond=0)
+    except QuantityError as error:
+        raise OptionsError("now", str(error)) from error
+
+
+def _check_names(intents: Sequence[Intent], options: Options) -> None:
+    seen: set[str] = set()
+    for intent in intents:
+        if intent.name in seen:
+            expected = "a name that no other intent of the plan has"
+            found = found_expected(intent.name, expected)
+            raise IntentError(ErrorCode.INVALID_FORMAT, "workload.name", found)
+        seen.add(intent.name)
+    for name in options.priorities:
+        if name not in seen:
+            raise OptionsError(
+                f"priorities.{name}", found_expected(name, "the name of an intent of this plan")
+            )
+
+
+def _seen_from(inventory: Inventory, options: Options) -> Inventory:
+    if options.origin is None:
+        return inventory
+    return with_latency(inventory, resolve_origin(options.origin))
+
+
+def _problem(intents: Sequence[Intent], inventory: Inventory, now: datetime, options: Options) -> Problem:
+    needs = sorted((lower(intent, now=now) for intent in intents), key=lambda n: n.name)
+    several = len(needs) > 1
+    return Problem(tuple(_ask(n, inventory, options, several=several) for n in needs), inventory)
+
+
+def _ask(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
+    found = screen(needs, inventory)
+    priority = round(options.priorities.get(needs.name, 1.0) * 1e6)
+    return Ask(needs, found, score(needs, found, options.balance(), scaled=several), max(1, priority))
+
+
+def _teller(problem: Problem, options: Options) -> Watch | None:
+    """Return what turns the solver's figures into public ones and tells the caller."""
+    tell = options.on_progress
+    if tell is None:
+        return None
+
+    def watch(seconds: float, incumbent: float | None, bound: float | None) -> None:
+        best = None if incumbent is None else _public(problem, round(incumbent))
+        proven = None if bound is None else _public(problem, round(bound))
+        tell(Progress(seconds, best, proven, _gap(best, proven)))
+
+    return watch
+
+
+def _public(problem: Problem, primary: int) -> float:
+    """Return the public figure of a primary value, for several intents the sum of the scaled ones."""
+    if problem.several:
+        offset = sum(ask.score.offset for ask in problem.asks)
+        return round((primary + offset) * problem.asks[0].score.unit, 9) + 0.0
+    return problem.asks[0].score.public(primary)
+
+
+def _gap(best: float | None, bound: float | None) -> float | None:
+    if best is None or bound is None:
+        return None
+    return round(abs(best - bound) / max(abs(best), abs(bound), 1e-9), 9)
+
+
+# --- what this version does not place ---------------------------------------------------------------
+
+
+def _refuse_unsupported(problem: Problem, found: Search) -> None:
+    """Refuse what would be placed by means that are not there yet, rather than call it infeasible."""
+    for ask, loads in zip(problem.asks, found.packing, strict=True):
+        if found.outcome is Outcome.UNKNOWN:
+            return
+        missing = totals(ask, loads).tasks < ask.needs.tasks
+        if missing and _could_wave(ask):
+            raise NotSupportedError("workload.job.parallel_tasks", "a batch that has to run in waves")
+        if loads:
+            continue
+        for step in ask.found.funnel.steps:
+            if step.only and step.rule == "sharing":
+                raise NotSupportedError(step.path, "shares of GPUs, which is all that is offered here")
+            if step.only and step.rule == "offer-calendar":
+                raise NotSupportedError("workload.job", "a start after the times in which offers are closed")
+
+
+def _could_wave(ask: Ask) -> bool:
+    """Whether the tasks of a batch could run one after another: some fit, and there is time for two."""
+    needs = ask.needs
+    if needs.workload.value != "batch" or needs.tasks == 1 or not len(ask.found):
+        return False
+    length = needs.length_s
+    if length is None or needs.deadline is None:
+        return length is not None
+    return (needs.deadline - needs.start).total_seconds() >= 2 * length
+
+
+# --- the plan ---------------------------------------------------------------------------------------
+
+
+def _plan(
+    intents: Sequence[Intent], problem: Problem, found: Search, options: Options, started: float
+) -> Plan:
+    by_name = {intent.name: intent for intent in intents}
+    index = {ask.name: i for i, ask in enumerate(problem.asks)}
+    order = [index[intent.name] for intent in intents]
+    in_order = Problem(tuple(problem.asks[i] for i in order), problem.inventory)
+    packing = tuple(found.packing[i] for i in order)
+    own_seats = seats(problem, found.packing)
+    all_seats = [own_seats[i] for i in order]
+    placements: list[Placement] = []
+    row = 0
+    for i, intent in enumerate(intents):
+        rows = slice(row, row + len(all_seats[i]))
+        row = rows.stop
+        wishes = _wishes(in_order.asks[i].needs, by_name[intent.name])
+        if packing[i]:
+            placements.append(placed(in_order, packing, i, rows, wishes))
+        else:
+            placements.append(_unplaced(in_order, packing, i, intent, found, options))
+    objective, bound, gap = _proof(problem, found)
+    return Plan(
+        outcome=found.outcome,
+        objective=objective,
+        bound=bound,
+        gap=gap,
+        wall_time_s=round(options.timer() - started, 6),
+        warnings=_warnings(in_order, found, options),
+        placements=tuple(placements),
+        assignments=assignments(in_order, all_seats),
+        inventory=problem.inventory,
+        funnels=tuple(ask.found.funnel for ask in in_order.asks),
+        runners_up=tuple(runner_up(a, own) for a, own in zip(in_order.asks, packing, strict=True)),
+    )
+
+
+def _wishes(needs: Requirements, intent: Intent) -> Mapping[int, str]:
+    return {k: str(intent.written(limit.path)) for k, limit in enumerate(needs.preferences)}
+
+
+def _unplaced(
+    problem: Problem, packing: Packing, i: int, intent: Intent, found: Search, options: Options
+) -> Placement:
+    ask = problem.asks[i]
+    settled = found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) or not len(ask.found)
+    if not settled:
+        return Placement(intent=ask.name, status=Status.UNKNOWN)
+    case = Case(ask.needs, ask.found.funnel, problem.inventory, intent.written)
+    reason = rejection(case, _placer(problem.inventory, options), others=any(packing))
+    return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
+
+
+def _placer(inventory: Inventory, options: Options) -> Place:
+    """Return what places one intent alone and cheaply, for explanations."""
+
+    def place_alone(needs: Requirements) -> Price | None:
+        ask = _ask(needs, inventory, options, several=False)
+        found = search(Problem((ask,), inventory), options, options.timer())
+        if not found.packing[0]:
+            return None
+        sums = totals(ask, found.packing[0])
+        return sums.hourly_ueur, sums.total_ueur
+
+    return place_alone
+
+
+def _proof(
+    problem: Problem, found: Search
+) -> tuple[float | Mapping[str, float] | None, float | Mapping[str, float] | None, float | None]:
+    """Return (objective, bound, gap) as the public document has them."""
+    if found.outcome in (Outcome.INFEASIBLE, Outcome.UNKNOWN):
+        return None, None, None
+    pairs = list(zip(problem.asks, found.packing, strict=True))
+    primary = sum(totals(ask, loads).primary for ask, loads in pairs if loads)
+    offset = sum(ask.score.offset for ask, loads in pairs if loads)
+    unit = problem.asks[0].score.unit
+    best = round((primary + offset) * unit, 9) + 0.0
+    bound = None if found.bound is None else round((found.bound + offset) * unit, 9) + 0.0
+    if found.outcome is Outcome.OPTIMAL:
+        bound = best
+    if not problem.several:
+        return best, bound, _gap(best, bound)
+    number = sum(1 for _, loads in pairs if loads)
+    at_most = number if found.outcome is Outcome.OPTIMAL else len(pairs)
+    gap = _gap(best, bound) if bound is not None else _gap(float(number), float(at_most))
+    shown = {"placed": float(at_most)} if bound is None else {"placed": float(number), "scaled": bound}
+    return {"placed": float(number), "scaled": best}, shown, gap
+
+
+def _warnings(problem: Problem, found: Search, options: Options) -> tuple[str, ...]:
+    said: list[str] = []
+    for ask in problem.asks:
+        prefix = f"{ask.name}: " if problem.several else ""
+        said += [prefix + text for text in (*ask.needs.warnings, *ask.found.warnings)]
+        tasks = totals(ask, found.packing[[a.name for a in problem.asks].index(ask.name)]).tasks
+        if 0 < tasks < ask.needs.tasks:
+            said.append(f"{prefix}{tasks} of {ask.needs.tasks} tasks are placed")
+    if options.weights is not None and not any(
+        a.needs.objective.value.startswith("Bal") for a in problem.asks
+    ):
+        said.append("the weights given apply to Balanced_Optimization alone")
+    if options.workers > 1 and found.path == "cp-sat":
+        said.append("several solver threads: among equal plans another one may come next time")
+    return tuple(dict.fromkeys((*said, *found.warnings)))
+
+
+def _verify(plan: Plan, intents: Sequence[Intent], inventory: Inventory, options: Options) -> None:
+    violations = verify(plan, intents, inventory, origin=options.origin)
+    if violations:
+        raise InternalError(f"the plan does not pass the check: {violations[0]}")

@@ -1,0 +1,166 @@
+"""The error object of an intent that is not placed.
+
+The code is that of the constraint whose relaxation alone makes the intent placeable, in the order model,
+memory, count, cost, place, anything else; every claim was solved for. Where no single one helps, pairs are
+tried, then the constraint that rules out most.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from flare_core.candidates.types import Funnel, FunnelStep
+from flare_core.catalog.gpus import near
+from flare_core.errors import ErrorCode
+from flare_core.inventory.types import Inventory
+from flare_core.placement.types import Rejection
+from flare_core.quantities import format_eur, format_rate
+from flare_core.requirements.types import Requirements, Topic
+
+PAIRS = 60
+"""Pairs of constraints that are tried where no single one helps."""
+
+_JOINT: tuple[tuple[str, Topic, str], ...] = (
+    ("constraints.max_hourly_cost", Topic.COST, "max_hourly_ueur"),
+    ("constraints.max_total_cost", Topic.COST, "max_total_ueur"),
+    ("constraints.energy.max_carbon_footprint", Topic.OTHER, "max_carbon_ug"),
+    ("sla.availability", Topic.OTHER, "availability"),
+)
+_COUNT = "workload.resources.gpu.count"
+
+Price = tuple[int, int]
+"""Hourly and total price of a placement, micro-EUR."""
+
+Place = Callable[[Requirements], Price | None]
+"""Places an intent alone; None where that is not possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A rejected intent: what it asks, as it was written, what its constraints removed."""
+
+    needs: Requirements
+    funnel: Funnel
+    inventory: Inventory
+    written: Callable[[str], object]
+
+
+def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
+    """Return why `case` is not placed.
+
+    Parameters
+    ----------
+    place
+        Places an intent alone on the whole inventory.
+    others
+        Whether other intents were placed beside it.
+    """
+    needs = case.needs
+    if others and place(needs) is not None:
+        return Rejection(
+            ErrorCode.INSUFFICIENT_RESOURCES,
+            f"{needs.name} would fit the inventory alone; the other intents of this plan take what it needs",
+            "",
+        )
+    paths = dict(sorted(_paths(case), key=lambda item: list(Topic).index(item[1])))
+    for path, topic in paths.items():
+        price = place(without(needs, path))
+        if price is not None and (topic is not Topic.COUNT or _nowhere_so_many(case, place)):
+            return Rejection(topic.code, _message(case, path, topic, price), path)
+    for first, second in list(combinations(paths, 2))[:PAIRS]:
+        if place(without(without(needs, first), second)) is not None:
+            return Rejection(paths[first].code, _pair(case, first, second), first)
+    return _overall(case)
+
+
+def without(needs: Requirements, path: str) -> Requirements:
+    """Return `needs` without the constraint at `path`; a count of GPUs is lowered to one."""
+    lifted = replace(needs, limits=tuple(limit for limit in needs.limits if limit.path != path))
+    for joint, _, attribute in _JOINT:
+        if joint == path:
+            lifted = replace(lifted, **{attribute: None})
+    return replace(lifted, gpus=1) if path == _COUNT and needs.gpus > 1 else lifted
+
+
+def _paths(case: Case) -> Iterator[tuple[str, Topic]]:
+    for limit in case.needs.limits:
+        if limit.path and limit.path != "workload.resources":
+            yield limit.path, limit.topic
+    for path, topic, attribute in _JOINT:
+        if getattr(case.needs, attribute) is not None:
+            yield path, topic
+
+
+def _nowhere_so_many(case: Case, place: Place) -> bool:
+    """Whether no node with the asked model and memory has that many GPUs free."""
+    kept = (Topic.MODEL, Topic.MEMORY, Topic.COUNT)
+    bare = replace(
+        case.needs,
+        tasks=1,
+        limits=tuple(limit for limit in case.needs.limits if limit.topic in kept or not limit.path),
+        max_hourly_ueur=None,
+        max_total_ueur=None,
+        max_carbon_ug=None,
+        availability=None,
+    )
+    return place(bare) is None
+
+
+def _message(case: Case, path: str, topic: Topic, price: Price) -> str:
+    asked, step = _asked(case, path), _step(case.funnel, path)
+    offers = len(case.inventory)
+    if topic is Topic.COST:
+        hourly, total = price
+        shown = format_rate(hourly) if path.endswith("hourly_cost") else format_eur(total)
+        return f"{path} is {asked}; the cheapest placement of {case.needs.name} without it costs {shown}"
+    if path == "constraints.deadline":
+        return f"the deadline {asked} is past or too soon: {case.needs.name} cannot end by then"
+    removed = offers if step is None else step.alone
+    told = f"{offers - removed} of {offers} offers have {path} {asked}, none of them meets everything else"
+    if topic is Topic.MODEL and removed == offers:
+        known = ", ".join(near(str(asked)))
+        return f"No {asked} GPUs available: none of {offers} offers has the model; near names: {known}"
+    if topic is Topic.MODEL:
+        return f"No {asked} GPUs available as asked: {told}"
+    if topic is Topic.COUNT:
+        return f"no node has {asked} GPUs free that meet the rest: {told}"
+    only = 0 if step is None else step.only
+    return f"{told}; {only} offers fail this alone"
+
+
+def _pair(case: Case, first: str, second: str) -> str:
+    return (
+        f"no offer meets both {first} {_asked(case, first)} and {second} {_asked(case, second)}; "
+        f"without these two {case.needs.name} could be placed"
+    )
+
+
+def _overall(case: Case) -> Rejection:
+    """Return the rejection where no one or two constraints are to blame."""
+    funnel = case.funnel
+    if funnel.accepted:
+        tasks = case.needs.tasks
+        text = (
+            f"{funnel.accepted} of {funnel.offers} offers could serve {case.needs.name}, but together they "
+            f"have no room for {tasks} tasks at once"
+        )
+        return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, text, "")
+    worst = max(funnel.steps, key=lambda step: step.alone, default=None)
+    if worst is None:
+        return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, "the inventory has no offers", "")
+    text = (
+        f"no offer meets all constraints of {case.needs.name}; {worst.path or worst.rule} alone removes "
+        f"{worst.alone} of {funnel.offers} offers"
+    )
+    return Rejection(worst.topic.code, text, worst.path)
+
+
+def _step(funnel: Funnel, path: str) -> FunnelStep | None:
+    own = [step for step in funnel.steps if step.path == path]
+    return max(own, key=lambda step: step.alone, default=None)
+
+
+def _asked(case: Case, path: str) -> object:
+    said = case.written(path)
+    step = _step(case.funnel, path)
+    return said if said is not None else (step.asked if step is not None else "")
