@@ -60,9 +60,15 @@ def _worst(values: Iterable[float | None]) -> float | None:
     return worst
 
 
-def performance_tflops(used: Used) -> float:
-    """Return Σ GPUs × rating; an unknown rating counts as 0."""
-    return sum(len(row.gpus) * (offer.number("rating_tflops") or 0.0) for row, offer in used)
+def performance_tflops(used: Used) -> float | None:
+    """Return Σ GPUs × rating; None where one is unknown (in objectives it counts as 0)."""
+    total = 0.0
+    for row, offer in used:
+        rating = offer.number("rating_tflops") if row.gpus else 0.0
+        if rating is None:
+            return None
+        total += len(row.gpus) * rating
+    return total
 
 
 def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
