@@ -143,7 +143,8 @@ _CARBON: Final = _Kind(
 )
 _NUMBER: Final = _Kind("a number", "19.5 or '19.5'", "ones", {"": _ONE})
 
-# Three digits of exponent are more than any bound admits, and cheap to expand.
+# [0-9] and " ", not \d and \s: other scripts' digits and spaces are not meant. Three digits of exponent
+# are more than any bound admits, and cheap to expand.
 _TERM: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?) *(.*)")
 _LOOSE_UNIT: Final = re.compile(r" *(/|CO2) *")
 _NEXT_TERM: Final = re.compile(r"(?<=[a-z]) *(?=[0-9.])")
@@ -359,8 +360,7 @@ def _whole(kind: _Kind, value: object, rounding: Rounding) -> int:
 def _measured(kind: _Kind, value: object) -> Fraction:
     """Return the exact value in the kind's base unit, within 0 and its limit."""
     text = _text(value).strip(" ")
-    # Beyond ASCII there are other digits, spaces and look-alike letters; none is meant.
-    if len(text) > _MAX_TEXT or not text.isascii():
+    if len(text) > _MAX_TEXT:
         raise QuantityError(value, kind.expected)
     total, last = Fraction(0), None
     for part in _NEXT_TERM.split(text) if kind.compound else (text,):
@@ -398,12 +398,9 @@ def _digits(value: float) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, str):
-        shown = repr(value[: _MAX_TEXT + 1])
-    elif isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
+    if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
         return f"an integer of {value.bit_length()} bits"
-    elif value is None or isinstance(value, (int, float, Decimal, datetime)):
-        shown = repr(value)
-    else:
+    if value is not None and not isinstance(value, (str, int, float, Decimal, datetime)):
         return f"a {type(value).__name__}"
+    shown = repr(value)
     return shown if len(shown) <= _MAX_TEXT + 2 else f"{shown[:_MAX_TEXT]}..."
