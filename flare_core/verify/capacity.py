@@ -62,8 +62,9 @@ def _check_node(inventory: "Inventory", group: int, guests: Sequence[Use]) -> Vi
     yield from _check_gpus_free(inventory, group, guests)
     for moment in sorted({guest.row.start for guest in guests}):
         running = [guest for guest in guests if guest.row.runs_at(moment)]
-        yield from _check_gpus_apart(running, moment)
-        yield from _check_amounts(inventory, group, running)
+        if running:
+            yield from _check_gpus_apart(running, moment)
+            yield from _check_amounts(inventory, group, running)
 
 
 def _check_whole(fresh: bool, guests: Sequence[Use]) -> Violations:

@@ -139,7 +139,7 @@ def check_warned(intent: "Intent", placed: Placed, warnings: Sequence[str]) -> V
         reason
         for reason, given in (
             ("a length that was not stated", ends and intent.workload.job.timeout is None),
-            ("fewer tasks than asked", len(placed.rows) < tasks_of(intent)),
+            ("fewer tasks than asked", any_will_do(intent) and len(placed.rows) < tasks_of(intent)),
         )
         if given
     )
