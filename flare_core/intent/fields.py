@@ -18,6 +18,8 @@ from flare_core.quantities import Rounding
 
 T = TypeVar("T")
 
+MAX_ENTRIES: Final = 10_000
+
 
 class Part(BaseModel):
     """A part of the document: no unknown field, no coercion, no change afterwards."""
@@ -78,7 +80,13 @@ def _not_null(value: object) -> object:
 Maybe = Annotated[T | None, BeforeValidator(_not_null)]
 """A field that may be left out; it is then None."""
 
-Many = Annotated[tuple[T, ...], Field(strict=False, max_length=10_000)]
+def _not_endless(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_ENTRIES:
+        raise Misfit(f"at most {MAX_ENTRIES} entries", found=f"a list of {len(value)}")
+    return value
+
+
+Many = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_not_endless)]
 """A JSON list (strictly read, pydantic takes none for a tuple), bounded so that refusing one is quick."""
 
 

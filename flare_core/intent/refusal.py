@@ -29,7 +29,6 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "less_than_equal": "{le} or less",
     "model_type": "an object",
     "string_type": "a text",
-    "too_long": "at most {max_length} entries",
     "too_short": "{min_length} entry or more",
     "tuple_type": "a list",
 }
