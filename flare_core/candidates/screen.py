@@ -57,7 +57,7 @@ def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
         misses=np.bitwise_count(missed).astype(np.int64),
         missed=missed,
         performance_mtflops=performance,
-        latency_us=_latency_us(needs, inventory, rows, network_ms),
+        latency_us=_latency_us(needs, network_ms, inventory.number["cold_start_s"][rows]),
         carbon_ug=_worst_where_unknown(carbon, carbon_known),
         carbon_known=carbon_known,
         latency_known=~np.isnan(network_ms),
@@ -92,12 +92,10 @@ def _performance(needs: Requirements, inventory: Inventory, rows: IntArray) -> t
     return needs.gpus * _whole(rating * 1000), ~np.isnan(rating)
 
 
-def _latency_us(
-    needs: Requirements, inventory: Inventory, rows: IntArray, network_ms: FloatArray
-) -> IntArray:
+def _latency_us(needs: Requirements, network_ms: FloatArray, cold_start_s: FloatArray) -> IntArray:
+    """Return the latency term: an unknown latency is the limit, an unknown cold start 0."""
     known_ms = np.where(np.isnan(network_ms), needs.latency_limit_ms, network_ms)
-    # A millisecond for each second of cold start; an unknown one counts 0.
-    return _whole(known_ms * 1000) + _whole(inventory.number["cold_start_s"][rows] * 1000)
+    return _whole(known_ms * 1000) + _whole(cold_start_s * 1000)  # a millisecond for each second
 
 
 def _uptime(needs: Requirements, inventory: Inventory, rows: IntArray) -> FloatArray:
@@ -106,17 +104,18 @@ def _uptime(needs: Requirements, inventory: Inventory, rows: IntArray) -> FloatA
 
 
 def _worst_where_unknown(carbon: FloatArray, known: Mask) -> IntArray:
-    worst = carbon[known].max(initial=0.0)
+    worst = np.fmax.reduce(carbon, initial=0.0)
     return _whole(np.where(known, carbon, worst))
 
 
 def _domains(inventory: Inventory, rows: IntArray) -> IntArray:
-    """Return codes of (provider, region, zone), dense; an unknown zone is one zone of its region."""
+    """Return codes of (provider, region, zone); an unknown zone is one zone of its region."""
     code = np.zeros(len(rows), np.int64)
     for name in ("provider", "region", "zone"):
         label = inventory.label[name]
-        code = code * (len(label.values) + 1) + (label.codes[rows] + 1)
-    return np.unique(code, return_inverse=True)[1].astype(np.int64, copy=False)
+        code *= len(label.values) + 1
+        code += label.codes[rows] + 1
+    return code
 
 
 def _groups(view: View, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -138,5 +137,5 @@ def _groups(view: View, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 def _whole(amounts: FloatArray) -> IntArray:
     """Round to whole numbers; unknown is 0, and what no float counts in ones is cut."""
-    whole: IntArray = np.rint(np.nan_to_num(np.minimum(amounts, _MOST), nan=0.0)).astype(np.int64)
-    return whole
+    known = np.fmax(amounts, 0.0)  # 0 where there is no number; no amount is negative
+    return np.rint(np.minimum(known, _MOST, out=known), out=known).astype(np.int64)

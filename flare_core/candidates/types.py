@@ -42,7 +42,7 @@ class Funnel:
     Attributes
     ----------
     first_reason
-        For each offer the index of the first step that removed it, -1 for a candidate; int16, shape (offers,).
+        For each offer the index of the first step that removed it, -1 for a candidate; shape (offers,).
     """
 
     offers: int
@@ -88,7 +88,7 @@ class Candidates:
     provider
         Code of the provider in the inventory's label column.
     domain
-        Code of the failure domain (provider, region, zone): dense from 0 over the candidates.
+        Code of the failure domain (provider, region, zone): equal for the candidates that fall together.
 
     Node groups that hold at least one task, shape (groups,), ascending by candidate, then first node
     --------------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def lower(intent: Intent, *, now: datetime) -> Requirements:
         storage_mib=workload.storage.size_mib or None,
         start=now,
         end=end,
+        deadline=asked.deadline,
         spot=asked.preemptible or (resources.gpu is not None and resources.gpu.interruptible),
         shared=resources.gpu is not None and resources.gpus > 0 and resources.gpu.shared,
         max_hourly_ueur=asked.max_hourly_cost,

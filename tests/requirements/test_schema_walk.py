@@ -1,0 +1,156 @@
+"""No field is ignored: every path of the schema has a fate, and the fate is what happens."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flare_core.candidates.screens import BY_RULE
+from flare_core.errors import NotSupportedError
+from flare_core.intent import field_paths
+from flare_core.requirements.fates import FIELD_FATES
+from tests.candidates.edges import EDGES, asking, saying
+from tests.candidates.worlds import JOB, needs, offer, removed_by, screened
+
+GPU = "workload.resources.gpu"
+AVAILABILITY = "constraints.availability"
+NEGOTIATION = "constraints.negotiation"
+VOLUME = {"name": "v", "size": "1Gi", "type": "temporary", "path": "/v"}
+SOURCE = {"type": "s3", "uri": "s3://bucket/key", "credentials": "key"}
+PORT = {"port": 80, "protocol": "TCP", "expose": True, "domain": "a.example.com"}
+FIREWALL = {"port": 22, "protocol": "TCP", "source": "10.0.0.0/8", "action": "allow"}
+MAINTENANCE = {"start": "2026-01-04T02:00:00Z", "end": "2026-01-04T04:00:00Z", "frequency": "monthly"}
+
+
+def fate(kind: str) -> list[str]:
+    return [path for path, what in FIELD_FATES.items() if what.partition(":")[0] == kind]
+
+
+def test_every_field_has_one_fate_and_every_fate_a_field() -> None:
+    assert list(FIELD_FATES) == list(field_paths())
+    assert {what.partition(":")[0] for what in FIELD_FATES.values()} == {
+        "rule", "meaning", "carried", "refused"
+    }  # fmt: skip
+
+
+DEADLINE: tuple[dict[str, object], dict[str, object]] = (
+    {**JOB, "constraints.deadline": "2026-01-15T12:30:00Z"},
+    {**JOB, "constraints.deadline": "2026-01-15T12:29:59Z"},
+)
+WITHOUT_EDGE = {
+    "constraints.deadline": "too-late",
+    "constraints.preemptible": "spot",
+    f"{GPU}.interruptible": "spot",
+}
+
+
+def test_every_rule_has_a_screen_and_an_edge() -> None:
+    for path in fate("rule"):
+        assert FIELD_FATES[path].removeprefix("rule:") in BY_RULE
+        assert path in EDGES or path in WITHOUT_EDGE
+
+
+@pytest.mark.parametrize("path", [path for path in fate("rule") if path in EDGES])
+def test_a_rule_changes_the_outcome(path: str) -> None:
+    edge = EDGES[path]
+    rule = FIELD_FATES[path].removeprefix("rule:")
+    good, bad = (offer(saying(edge, values[0])) for values in (edge.good, edge.bad))
+    assert len(screened(asking(path, edge), [good])) == 1
+    assert (path.partition(".*")[0], rule) in removed_by(screened(asking(path, edge), [bad]))
+
+
+def test_the_deadline_changes_the_outcome() -> None:
+    met, missed = (screened(changes, [offer()]) for changes in DEADLINE)
+    assert len(met) == 1
+    assert removed_by(missed) == {("constraints.deadline", "too-late")}
+
+
+@pytest.mark.parametrize("path", [f"{GPU}.interruptible", "constraints.preemptible"])
+def test_permission_for_spot_changes_the_outcome(path: str) -> None:
+    offers = [offer({"price.spot_hourly": "1 EUR/hour"})]
+    assert [screened({path: allowed}, offers).spot.tolist() for allowed in (True, False)] == [[True], [False]]
+
+
+REFUSED: Mapping[str, dict[str, object]] = {
+    f"{GPU}.multi_instance": {f"{GPU}.multi_instance": True},
+    f"{GPU}.topology": {f"{GPU}.topology": "mesh"},
+    f"{GPU}.multi_gpu_efficiency": {f"{GPU}.multi_gpu_efficiency": 0.5},
+    f"{AVAILABILITY}.window_start": {f"{AVAILABILITY}": {"window_start": "09:00", "window_end": "17:00"}},
+    f"{AVAILABILITY}.window_end": {f"{AVAILABILITY}": {"window_start": "19:00", "window_end": "07:00"}},
+    f"{AVAILABILITY}.timezone": {f"{AVAILABILITY}.timezone": "Europe/Berlin"},
+    f"{AVAILABILITY}.days_of_week": {f"{AVAILABILITY}.days_of_week": ["Sat"]},
+    f"{AVAILABILITY}.blackout_dates": {f"{AVAILABILITY}.blackout_dates": ["2026-02-01"]},
+    **{
+        f"{AVAILABILITY}.maintenance_windows.*.{field}": {
+            f"{AVAILABILITY}.maintenance_windows": [MAINTENANCE]
+        }
+        for field in MAINTENANCE
+    },
+    f"{NEGOTIATION}.max_negotiation_rounds": {f"{NEGOTIATION}.max_negotiation_rounds": 1},
+    f"{NEGOTIATION}.price_flexibility": {f"{NEGOTIATION}.price_flexibility": 0.2},
+    f"{NEGOTIATION}.resource_flexibility": {f"{NEGOTIATION}.resource_flexibility": 0.2},
+    f"{NEGOTIATION}.timeout_seconds": {f"{NEGOTIATION}.timeout_seconds": 5},
+    f"{NEGOTIATION}.fallback_strategy": {f"{NEGOTIATION}.fallback_strategy": "queue"},
+    f"{NEGOTIATION}.auto_accept_threshold": {f"{NEGOTIATION}.auto_accept_threshold": 0.0},
+}
+
+
+@pytest.mark.parametrize("path", fate("refused"))
+def test_a_refused_field_is_refused_and_the_rest_is_not(path: str) -> None:
+    two_gpus: dict[str, object] = {f"{GPU}.count": 2}
+    assert len(screened(two_gpus, [offer()])) == 1
+    with pytest.raises(NotSupportedError) as caught:
+        needs({**two_gpus, **REFUSED[path]})
+    assert path.startswith(caught.value.path)  # the field's, or that of the section refused as a whole
+    assert FIELD_FATES[path].removeprefix("refused: ") in caught.value.message
+
+
+MEANS: Mapping[str, tuple[dict[str, object], str, object, object]] = {
+    "objective": (
+        {"objective": "Latency_Minimization"}, "objective", "Cost_Minimization", "Latency_Minimization"
+    ),
+    "workload.type": ({"workload.type": "batch"}, "workload", "service", "batch"),
+    "workload.name": ({"workload.name": "other"}, "name", "web", "other"),
+    "workload.scaling.min_replicas": ({"workload.scaling.min_replicas": 4}, "tasks", 1, 4),
+    "workload.scaling.max_replicas": (
+        {"workload.scaling": {"max_replicas": 4, "auto_scale": True}}, "max_tasks", 1, 4
+    ),
+    "workload.scaling.auto_scale": ({"workload.scaling.auto_scale": True}, "max_tasks", 1, 10),
+    "workload.job.parallel_tasks": ({**JOB, "workload.job.parallel_tasks": 4}, "tasks", 1, 4),
+    "workload.job.timeout": (dict(JOB), "length_s", None, 7200),
+    "workload.job.completion_policy": (
+        {**JOB, "workload.job.completion_policy": "Any"}, "any_tasks", False, True
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", fate("meaning"))
+def test_a_meaning_is_a_figure_of_the_requirements(path: str) -> None:
+    changes, figure, before, after = MEANS[path]
+    assert (getattr(needs(), figure), getattr(needs(changes), figure)) == (before, after)
+
+
+CARRIED: Mapping[str, Any] = {
+    "workload.image": "acme/other:2",
+    "workload.commands": ["run"],
+    "workload.env": ["A=b"],
+    "workload.ports": [PORT],
+    "workload.storage.volumes": [{**VOLUME, "name": "other", "path": "/o", "source": SOURCE}],
+    "workload.secrets": [{"name": "s", "env": "S"}],
+    "workload.scaling.target_cpu_percent": 1,
+    "workload.scaling.target_gpu_percent": 1,
+    "workload.job.max_retries": 9,
+    "constraints.security.firewall_rules": [FIREWALL],
+    "sla.backup_strategy": "daily",
+}
+
+
+@pytest.mark.parametrize("path", fate("carried"))
+def test_a_carried_field_changes_no_requirement(path: str) -> None:
+    section = path.partition(".*")[0]
+    base = {**JOB} if ".job." in path else {}
+    if section == "workload.storage.volumes":
+        base[section] = [VOLUME]
+    with_it = needs({**base, section: CARRIED[section]})
+    assert replace(with_it, warnings=()) == replace(needs(base), warnings=())
