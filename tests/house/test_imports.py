@@ -28,7 +28,7 @@ FLOORS = (
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 BELOW_VERIFY = {"errors", "quantities", "catalog", "intent", "inventory"}
 EXTRAS = ("matplotlib", "pyarrow", "rich", "starlette", "typer")
-LAZY = ("networkx", "pandas", *EXTRAS)
+LAZY = ("networkx", *EXTRAS)  # not pandas, which OR-Tools itself imports
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
