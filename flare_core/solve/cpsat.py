@@ -90,8 +90,9 @@ class Run:
         """Minimise `terms` over `draft` from `hint`; later calls may follow on the same draft."""
         model = draft.model
         model.clear_hints()  # type: ignore[no-untyped-call]  # ortools leaves it without types
-        for index, amount in enumerate(hint or ()):
-            model.add_hint(model.get_int_var_from_proto_index(index), amount)
+        if hint:
+            model.proto.solution_hint.vars.extend(range(len(hint)))
+            model.proto.solution_hint.values.extend(hint)
         model.minimize(terms.expr())
         solver = self._solver(seed, presolve)
         callback = _Watch(watch, self.options.timer, self.started) if watch is not None else None

@@ -21,7 +21,9 @@ OTHER_SEED = 7919
 """Added to the seed where an answer is asked for a second time."""
 
 
-def search(problem: Problem, incumbent: Packing, run: Run, *, watch: Watch | None = None) -> Search:
+def search(
+    problem: Problem, incumbent: Packing, run: Run, *, watch: Watch | None = None, ties: bool = True
+) -> Search:
     """Return the best packing of `problem` in the one order, from `incumbent` on.
 
     Parameters
@@ -34,8 +36,10 @@ def search(problem: Problem, incumbent: Packing, run: Run, *, watch: Watch | Non
         What the search may spend.
     watch
         Told (seconds, primary value, bound) at each improvement.
+    ties
+        Whether to settle the ties after the objective.
     """
-    return _Descent(problem, incumbent, run, watch).result()
+    return _Descent(problem, incumbent, run, watch).result(ties=ties)
 
 
 class _Descent:
@@ -50,16 +54,16 @@ class _Descent:
             rule.post(self.draft)
         self.values: tuple[int, ...] | None = None
 
-    def result(self) -> Search:
+    def result(self, *, ties: bool) -> Search:
         """Descend: who is placed, the objective, the ties."""
         wanted = sum(ask.priority for ask in self.problem.asks)
         placed_bound, placing_done = self._place()
         bound, primary_done = self._primary() if placing_done else (None, False)
-        ties_done = primary_done and self._descend(levels(self.draft, Stage.TIES))
-        ties_done = ties_done and self._descend(node_levels(self.draft, self.best))
+        settled = primary_done and ties and self._descend(levels(self.draft, Stage.TIES))
+        settled = settled and self._descend(node_levels(self.draft, self.best))
         self._check()
         warnings = list(self.run.cuts)
-        if primary_done and not ties_done:
+        if primary_done and ties and not settled:
             warnings.append("the objective is proven, the ties among equal plans are not settled")
         return Search(
             packing=self.best,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flare_core.candidates.types import Candidates
-from flare_core.inventory.types import ELASTIC, IntArray, Mask
-from flare_core.placement.packing import Ask, Problem
+from flare_core.inventory.types import ELASTIC, FloatArray, IntArray, Mask
+from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, task_cost
 
 ROUNDS = 96
@@ -118,3 +118,45 @@ def _merits(ask: Ask) -> _Merits:
         weak += [found.domain, -found.domain, uptime]
     better = np.stack(strict)
     return _Merits(np.vstack([better, np.stack(weak)]), better, nodes)
+
+
+def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
+    """Return `problem` without candidates that no plan as good as `packing` uses, and `packing` renumbered.
+
+    A plan that puts a task on candidate ``j`` is worth at least the best it could make of ``j``'s first node,
+    the best rate there is for all other tasks, and the least for every other intent. Applies where `packing`
+    places everyone with no choice of misses; else nothing is left out.
+    """
+    if not all(packing) or any(a.needs.any_tasks or np.ptp(a.found.misses) for a in problem.asks):
+        return problem, packing
+    worth = sum(totals(ask, loads).primary for ask, loads in zip(problem.asks, packing, strict=True))
+    floors = [_floors(ask) for ask in problem.asks]
+    least = sum(floor.min() for floor in floors)
+    slack = 1 + 1e-9 * abs(worth)
+    keep = [least - f.min() + f <= worth + slack for f in floors]
+    asks = tuple(restrict(a, mask) for a, mask in zip(problem.asks, keep, strict=True))
+    moved = tuple(
+        tuple(renumbered(load, whole, part) for load in loads)
+        for loads, whole, part in zip(packing, problem.asks, asks, strict=True)
+    )
+    return replace(problem, asks=asks), moved
+
+
+def _floors(ask: Ask) -> FloatArray:
+    """Return for each candidate the least primary value of a placement that uses it, capacity aside."""
+    tasks, score = ask.needs.tasks, ask.score
+    most = np.ones(len(ask.found), np.int64)
+    np.maximum.at(most, ask.found.group_candidate, ask.found.group_tasks)
+    full = np.minimum(most, tasks)
+    rate = float((score.task + score.node / full).min())
+    one = score.task + score.node + (tasks - 1) * rate
+    node = full * score.task + score.node + (tasks - full) * rate
+    floors: FloatArray = np.minimum(one, node) + score.peak
+    return floors
+
+
+def renumbered(load: Load, whole: Ask, part: Ask) -> Load:
+    """Return `load` of `whole` in the numbers of `part`, which has (some of) the same candidates."""
+    candidate = int(np.searchsorted(part.found.rows, whole.found.rows[load.candidate]))
+    group = int(np.searchsorted(part.found.group, whole.found.group[load.group]))
+    return load._replace(candidate=candidate, group=group)

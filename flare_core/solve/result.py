@@ -1,10 +1,8 @@
 """What a search established."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from flare_core.placement.packing import Ask, Load, Packing, Problem
+from flare_core.placement.packing import Packing
 from flare_core.placement.types import Outcome
 
 
@@ -43,17 +41,3 @@ class Search:
         found = any(self.packing)
         if found != (self.outcome in (Outcome.OPTIMAL, Outcome.FEASIBLE)):
             raise ValueError(f"{self.outcome} with {self.packing}")
-
-    def over(self, problem: Problem, smaller: Problem) -> "Search":
-        """Return the same result in the candidate numbers of `problem`, of which `smaller` has a part."""
-        packing = tuple(
-            tuple(_renumbered(whole, part, load) for load in loads)
-            for whole, part, loads in zip(problem.asks, smaller.asks, self.packing, strict=True)
-        )
-        return replace(self, packing=packing)
-
-
-def _renumbered(whole: Ask, part: Ask, load: Load) -> Load:
-    candidate = int(np.searchsorted(whole.found.rows, part.found.rows[load.candidate]))
-    group = int(np.searchsorted(whole.found.group, part.found.group[load.group]))
-    return load._replace(candidate=candidate, group=group)

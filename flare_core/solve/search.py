@@ -1,6 +1,7 @@
 """The whole road from a problem to what is proven: screens, closed form, greedy, CP-SAT."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from flare_core.model.families import rules_of
 from flare_core.options import Options
@@ -10,10 +11,13 @@ from flare_core.solve import lexicographic
 from flare_core.solve.closed import cannot_fit, closed_form
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
-from flare_core.solve.prune import prune
+from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
 
 Watch = Callable[[float, float | None, float | None], None]
+
+FEW = 60
+"""Candidates up to which the ties are settled in the same model as the objective."""
 
 
 def search(problem: Problem, options: Options, started: float, watch: Watch | None = None) -> Search:
@@ -31,17 +35,40 @@ def search(problem: Problem, options: Options, started: float, watch: Watch | No
     nothing: Packing = tuple(() for _ in problem.asks)
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
-    rules = rules_of(problem)
-    if not problem.several:
-        if cannot_fit(problem):
-            return _none(nothing, "capacity")
-        packing = closed_form(problem, rules)
-        if packing is not None:
-            return _proven(problem, packing)
+    if not problem.several and cannot_fit(problem):
+        return _none(nothing, "capacity")
+    return _closed(problem) or _searched(problem, Run(options, started), watch)
+
+
+def _closed(problem: Problem) -> Search | None:
+    """Answer by the closed form, where it applies."""
+    packing = None if problem.several else closed_form(problem, rules_of(problem))
+    return None if packing is None else _proven(problem, packing)
+
+
+def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:
+    """Search in what pruning leaves; where that is much, settle the objective first and prune by it."""
     smaller = prune(problem)
-    run = Run(options, started)
-    found = lexicographic.search(smaller, greedy(smaller, rules_of(smaller)), run, watch=watch)
-    return found.over(problem, smaller)
+    smaller, packing = tighten(smaller, greedy(smaller, rules_of(smaller)))
+    found = _closed(smaller)  # what is left may be simple
+    if found is None and sum(len(ask.found) for ask in smaller.asks) > FEW:
+        first = lexicographic.search(smaller, packing, run, watch=watch, ties=False)
+        if first.outcome is not Outcome.OPTIMAL:
+            return _over(first, problem, smaller)
+        smaller, packing = tighten(smaller, first.packing)
+        found = _closed(smaller)
+    if found is None:
+        found = lexicographic.search(smaller, packing, run, watch=watch)
+    return _over(found, problem, smaller)
+
+
+def _over(found: Search, problem: Problem, smaller: Problem) -> Search:
+    """Return `found` in the candidate numbers of `problem`."""
+    moved = tuple(
+        tuple(renumbered(load, part, whole) for load in loads)
+        for loads, part, whole in zip(found.packing, smaller.asks, problem.asks, strict=True)
+    )
+    return replace(found, packing=moved)
 
 
 def _none(nothing: Packing, path: str) -> Search:
