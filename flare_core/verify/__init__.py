@@ -13,9 +13,10 @@ there is seen here.
     calendar     maintenance and opening hours of an offer
     rows         tasks, purchase and times of one placement
     preferences  what is missed, and told under ``relaxed``
-    prices       rows, sums, budgets
+    prices       rows, sums, budgets, headroom
     figures      latency, throughput, carbon, availability
     capacity     nodes and GPUs, across all intents
+    proof        status, objective, bound
     check        verify: one placement after the other, then what they share
 """
 

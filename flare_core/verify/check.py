@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flare_core.quantities import format_rate
 from flare_core.verify.capacity import Use, check_capacity
-from flare_core.verify.figures import TOLERANCE, check_figures, same
+from flare_core.verify.figures import check_figures
 from flare_core.verify.offers import Offer, Origin, rules_of
 from flare_core.verify.preferences import check_preferences
-from flare_core.verify.prices import check_prices
-from flare_core.verify.rows import check_rows, check_tasks, check_warned, tasks_of
+from flare_core.verify.prices import check_headroom, check_prices
+from flare_core.verify.proof import check_objective, check_status
+from flare_core.verify.rows import check_rows, check_tasks, check_warned
 from flare_core.verify.told import (
     HasDocument,
     Misshapen,
-    Objective,
     Placed,
     Row,
     Told,
@@ -70,7 +69,7 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
         )
         yield Violation("shape", "placements", found)
         return
-    yield from _check_status(told)
+    yield from check_status(told)
     uses: list[Use] = []
     for intent, placed in zip(intents, told.placements, strict=True):
         if placed.status != "placed":
@@ -86,7 +85,7 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
         uses += (Use(intent, placed.path, row, offer) for row, offer in used)
     yield from check_capacity(inventory, uses)
     if len(intents) == 1:
-        yield from _check_objective(intents[0], told, uses)
+        yield from check_objective(intents[0], told, uses)
 
 
 def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequence[str]) -> Violations:
@@ -102,7 +101,7 @@ def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequen
     if used and len(used) == len(placed.rows):
         yield from check_prices(intent, placed, used)
         yield from check_figures(intent, placed, used)
-        yield from _check_headroom(intent, placed)
+        yield from check_headroom(intent, placed)
 
 
 def unsupported(intent: "Intent") -> Iterator[str]:
@@ -145,107 +144,3 @@ def _check_empty(placed: Placed) -> Violations:
     if placed.rejected != (placed.status == "rejected"):
         expected = "an error object" if placed.status == "rejected" else "null"
         yield Violation("status", f"{placed.path}.error", f"an intent that is {placed.status} has {expected}")
-
-
-def _check_status(told: Told) -> Violations:
-    """Check the plan's status against those of its placements, and what it proves."""
-    statuses = {placed.status for placed in told.placements}
-    if "placed" in statuses:
-        allowed = ["feasible"] if "unknown" in statuses else ["optimal", "feasible"]
-    elif "unknown" in statuses:
-        allowed = ["unknown"]
-    elif "queued" in statuses:
-        allowed = ["optimal", "feasible", "infeasible"]
-    else:
-        allowed = ["infeasible"]
-    if told.status not in allowed:
-        found = (
-            f"found {told.status}, expected {' or '.join(allowed)} where placements are {sorted(statuses)}"
-        )
-        yield Violation("status", "status", found)
-    if "placed" in statuses and told.objective is None:
-        yield Violation("objective", "objective", "found null in a plan that places an intent")
-    if told.status == "optimal":
-        yield from _check_proof(told)
-    placed = sum(placed.status == "placed" for placed in told.placements)
-    if isinstance(told.objective, Mapping) and told.objective.get("placed") != placed:
-        yield Violation("objective", "objective.placed", f"found {told.objective}, expected {placed} placed")
-
-
-def _check_proof(told: Told) -> Violations:
-    if told.gap != 0 and told.objective is not None:
-        yield Violation("objective", "gap", f"found {told.gap} in a plan that is proven best, expected 0")
-    if not _same_objective(told.objective, told.bound):
-        yield Violation("objective", "bound", f"found {told.bound}, expected the objective, {told.objective}")
-
-
-def _same_objective(a: Objective, b: Objective) -> bool:
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    return not isinstance(a, Mapping) and not isinstance(b, Mapping) and same(a, b)
-
-
-def _check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violations:
-    """Check the first term of a single intent, in its unit, and the side on which its bound lies."""
-    placed = told.placements[0]
-    if placed.status != "placed" or told.objective is None:
-        return
-    if isinstance(told.objective, Mapping) or isinstance(told.bound, Mapping):
-        yield Violation("objective", "objective", "found an object for a single intent, expected a number")
-        return
-    due = _first_term(intent, placed, uses)
-    if due is not None and not same(told.objective, due):
-        yield Violation("objective", "objective", f"found {told.objective}, expected {due}")
-    if told.bound is not None:
-        more = told.bound - told.objective
-        wrong = -more if intent.objective == "Performance_Maximization" else more
-        if wrong > TOLERANCE * max(1.0, abs(told.objective)):
-            yield Violation(
-                "objective", "bound", f"found {told.bound}, which {told.objective} is better than"
-            )
-
-
-def _first_term(intent: "Intent", placed: Placed, uses: Sequence[Use]) -> float | None:
-    """Return the value of the intent's first term; None where it depends on offers that are not used."""
-    match intent.objective:
-        case "Cost_Minimization":
-            cost = placed.hourly_ueur if intent.workload.type == "service" else placed.total_ueur
-            return None if cost is None else cost / 1e6
-        case "Performance_Maximization":
-            return placed.performance_tflops
-        case "Latency_Minimization":
-            return max((_latency_term(intent, use.offer) for use in uses), default=None)
-        case "Energy_Efficiency":
-            return placed.carbon_g_per_hour
-        case _:
-            return None
-
-
-def _latency_term(intent: "Intent", offer: Offer) -> float:
-    """Return network latency in ms + 1 ms per second of cold start; unknown is the limit and 0."""
-    latency = offer.latency_ms()
-    known = intent.constraints.max_latency_ms if latency is None else latency
-    return known + (offer.number("cold_start_s") or 0.0)
-
-
-def _check_headroom(intent: "Intent", placed: Placed) -> Violations:
-    """Check that the headroom is in range and within the budget."""
-    scaling, path = intent.workload.scaling, f"{placed.path}.headroom"
-    if not (intent.workload.type == "service" and scaling.auto_scale):
-        if placed.headroom is not None:
-            yield Violation("headroom", path, "found one, expected null without auto_scale")
-        return
-    if placed.headroom is None or placed.hourly_ueur is None:
-        yield Violation("headroom", path, "found null, expected one with auto_scale")
-        return
-    replicas, hourly = placed.headroom
-    most, budget = scaling.max_replicas - tasks_of(intent), intent.constraints.max_hourly_cost
-    if replicas > most:
-        yield Violation("headroom", f"{path}.replicas", f"found {replicas}, expected at most {most}")
-    if hourly < placed.hourly_ueur or (replicas == 0 and hourly != placed.hourly_ueur):
-        least = format_rate(placed.hourly_ueur)
-        found = f"found {format_rate(hourly)} for all replicas, and those placed cost {least}"
-        yield Violation("headroom", f"{path}.hourly_cost", found)
-    if budget is not None and hourly > budget:
-        found = f"{format_rate(hourly)} is above constraints.max_hourly_cost, {format_rate(budget)}"
-        yield Violation("headroom", f"{path}.hourly_cost", found)

@@ -101,3 +101,26 @@ def total_cost(rows: Sequence[Row]) -> int | None:
 def hours(start: datetime, end: datetime) -> Fraction:
     """Return the exact length in hours."""
     return Fraction((end - start) // timedelta(microseconds=1), 3_600_000_000)
+
+
+def check_headroom(intent: "Intent", placed: Placed) -> Violations:
+    """Check that the headroom is in range and within the budget."""
+    scaling, path = intent.workload.scaling, f"{placed.path}.headroom"
+    if not (intent.workload.type == "service" and scaling.auto_scale):
+        if placed.headroom is not None:
+            yield Violation("headroom", path, "found one, expected null without auto_scale")
+        return
+    if placed.headroom is None or placed.hourly_ueur is None:
+        yield Violation("headroom", path, "found null, expected one with auto_scale")
+        return
+    replicas, hourly = placed.headroom
+    most, budget = scaling.max_replicas - scaling.min_replicas, intent.constraints.max_hourly_cost
+    if replicas > most:
+        yield Violation("headroom", f"{path}.replicas", f"found {replicas}, expected at most {most}")
+    if hourly < placed.hourly_ueur or (replicas == 0 and hourly != placed.hourly_ueur):
+        least = format_rate(placed.hourly_ueur)
+        found = f"found {format_rate(hourly)} for all replicas, and those placed cost {least}"
+        yield Violation("headroom", f"{path}.hourly_cost", found)
+    if budget is not None and hourly > budget:
+        found = f"{format_rate(hourly)} is above constraints.max_hourly_cost, {format_rate(budget)}"
+        yield Violation("headroom", f"{path}.hourly_cost", found)

@@ -229,6 +229,7 @@ def test_a_field_that_is_missing_is_a_violation_at_its_path(path: str) -> None:
     assert [(v.rule, v.path) for v in found(given, document)] == [("shape", path)]
 
 
+BANDWIDTH = "performance.network_bandwidth", "9Gbps", "8Gbps"
 CERTIFIED = "compliance.certifications", ["AB", "ISO2"], ["AB"]
 NEEDS: tuple[tuple[str, object, str, object, object], ...] = (
     # path in the intent, what is asked, path in the offer, a value that does, one that does not
@@ -250,7 +251,7 @@ NEEDS: tuple[tuple[str, object, str, object, object], ...] = (
     ("constraints.performance.max_jitter_ms", 10, "performance.jitter_ms", 10, 11),
     ("constraints.performance.min_uptime_percent", 99.9, "performance.uptime_percent", 99.9, 99.8),
     ("constraints.performance.max_cold_start_time", "45s", "performance.cold_start_time", "45s", "46s"),
-    ("constraints.performance.min_network_bandwidth", "9Gbps", "performance.network_bandwidth", "9Gbps", "8Gbps"),
+    ("constraints.performance.min_network_bandwidth", "9Gbps", *BANDWIDTH),
     ("sla.max_interruption_time", "45s", "performance.cold_start_time", "45s", "46s"),
     ("constraints.energy.power_usage_effectiveness", 1.3, "energy.power_usage_effectiveness", 1.3, 1.31),
     ("constraints.energy.renewable_energy_only", True, "energy.renewable_energy", True, False),
