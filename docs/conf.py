@@ -1,12 +1,12 @@
 """Sphinx: the pages beside this file and the package's own docstrings; examples run during the build."""
 
 import os
-from importlib.metadata import version
+from importlib import metadata
 
 project = "FLARE"
 author = "The FLARE authors"
 project_copyright = "The FLARE authors, Apache-2.0"
-release = version("flare-core")
+release = metadata.version("flare-core")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
