@@ -209,13 +209,13 @@ def _paths(offer: Mapping[object, object], issues: list[Issue]) -> Iterator[tupl
 
 @cache
 def _nearest(path: str) -> str:
-    by_path = get_close_matches(path, sorted(_FIELDS), n=1, cutoff=0)
-    return by_path[0]
+    return get_close_matches(path, sorted(_FIELDS.difference(_SERIES)), n=1, cutoff=0)[0]
 
 
 def _check_required(flat: Flat, said: Mapping[str, Value], has_gpu: bool, issues: list[Issue]) -> None:
     has_gpu = has_gpu or any(path.startswith("gpu.") for path in flat)
     wrong = {path for path, _ in issues}
+    wrong |= {path for path in (*_REQUIRED, *_REQUIRED_GPU) if path.partition(".")[0] in wrong}
     for path in ("id", *_REQUIRED, *(_REQUIRED_GPU if has_gpu else ())):
         # A node that is sold as spot alone has no other price.
         if path not in flat and path not in wrong and not (path == "price.hourly" and "spot_ueur" in said):

@@ -25,6 +25,8 @@ from flare_core.intent.json import Json, parse_json
 from flare_core.inventory.build import RawOffers, combine
 from flare_core.inventory.document import read_document, read_offers
 from flare_core.inventory.fields import BY_PATH
+from flare_core.inventory.prices import settle
+from flare_core.inventory.skypilot import REQUIRED, parse_skypilot
 from flare_core.inventory.types import Inventory, Kind
 from flare_core.inventory.write import offer_document, to_document, to_frame
 
@@ -91,7 +93,7 @@ def read_inventory(
     if not sources:
         raise InventoryError("", "found no source, expected at least one")
     several = len(sources) > 1
-    return combine([_read(one, format, usd_eur, several) for one in sources], assume=assume)
+    return combine(settle([_read(one, format, usd_eur, several) for one in sources]), assume=assume)
 
 
 def _each(given: Source) -> Iterator[One]:
@@ -112,10 +114,10 @@ def _read(source: One, format: str | None, usd_eur: object, several: bool) -> Ra
     if hasattr(source, "to_dict"):
         return _read_records(source.to_dict("records"), "")
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
-        return _read_text(source, "", format, several)
+        return _read_text(source, "", format, usd_eur, several)
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "stream"))
-        return _read_text(_bounded(source.read(MAX_BYTES + 1), name), name, format, several)
+        return _read_text(_bounded(source.read(MAX_BYTES + 1), name), name, format, usd_eur, several)
     if isinstance(source, (str, Path)):
         return _read_path(Path(source), format, usd_eur, several)
     raise InventoryError("", f"found a {type(source).__name__}, expected a path, a document or a DataFrame")
@@ -125,7 +127,7 @@ def _read_path(path: Path, format: str | None, usd_eur: object, several: bool) -
     format = format or _SUFFIXES.get(path.suffix.lower())
     if format == "parquet":
         return _read_parquet(path)
-    return _read_text(_text_of(path), str(path), format, several)
+    return _read_text(_text_of(path), str(path), format, usd_eur, several)
 
 
 def _text_of(path: Path) -> str:
@@ -149,9 +151,14 @@ def _bounded(text: object, name: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-def _read_text(text: str, name: str, format: str | None, several: bool) -> RawOffers:
+def _read_text(text: str, name: str, format: str | None, usd_eur: object, several: bool) -> RawOffers:
     if format is None:
         format = "document" if text.lstrip()[:1] in ("{", "[") else "csv"
+    if format == "csv" and set(REQUIRED) <= set(text.partition("\n")[0].strip().split(",")):
+        format = "skypilot"
+    if format == "skypilot":
+        # The folder of a catalog is the name of its cloud.
+        return parse_skypilot(text, str(Path(name).absolute()), usd_eur=usd_eur)[0]
     if format == "jsonl":
         return read_offers(_json_lines(text, name), name, inside=": {}".format)
     if format == "csv":
@@ -232,7 +239,7 @@ def _read_records(records: Iterable[Mapping[object, object]], name: str) -> RawO
 
 def _offer(record: Mapping[object, object]) -> dict[str, object]:
     """Return a row of a table as the offer it means: text that stands for something else becomes that."""
-    return {str(path): _value(str(path), _native(cell)) for path, cell in record.items()}
+    return {str(path): _value(str(path), _cell(_native(cell))) for path, cell in record.items()}
 
 
 def _value(path: str, cell: object) -> object:
@@ -253,17 +260,19 @@ def _value(path: str, cell: object) -> object:
         return text
 
 
+def _cell(value: object) -> object:
+    """Return a cell's value; tables leave cells empty as NaN, and then hold whole numbers as floats."""
+    if isinstance(value, float):
+        return None if value != value else int(value) if value.is_integer() else value
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
 def _native(value: object) -> object:
-    """Return a value as JSON holds it, where NumPy, pandas or Arrow hold it in their own way."""
-    if isinstance(value, (str, bool, int)) or value is None:
+    """Return a value as JSON holds it, where NumPy or Arrow hold it in their own way."""
+    if isinstance(value, (str, bool, int, float)) or value is None:
         return value
     if isinstance(value, Mapping):
         return {key: _native(item) for key, item in value.items()}
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_native(item) for item in value]
-    if isinstance(value, float):
-        # NaN is how tables leave a cell empty, and why they hold whole numbers as floats.
-        return None if value != value else int(value) if value.is_integer() else value
-    return None if type(value).__name__ in ("NAType", "NaTType") else value
+    return [_native(item) for item in value] if isinstance(value, (list, tuple)) else value
