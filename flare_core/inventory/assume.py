@@ -38,7 +38,13 @@ def read_assumptions(assume: object) -> Assumptions:
     """
     if not isinstance(assume, Mapping):
         raise InventoryError("assume", found_expected(assume, "an object of providers"))
-    return {_place(key): dict(_values(fields, f"assume.{key}")) for key, fields in assume.items()}
+    read: dict[tuple[str, str | None], dict[str, Value]] = {}
+    for key, fields in assume.items():
+        place = _place(key)
+        if place in read:
+            raise InventoryError(f"assume.{key}", "found twice, expected each provider and region once")
+        read[place] = _values(fields, f"assume.{key}")
+    return read
 
 
 def apply_assumptions(table: Table, assumptions: Assumptions) -> list[str]:
@@ -64,21 +70,22 @@ def _place(key: object) -> tuple[str, str | None]:
     return provider, region or None
 
 
-def _values(fields: object, path: str) -> Iterator[tuple[str, Value]]:
+def _values(fields: object, path: str) -> dict[str, Value]:
     if not isinstance(fields, Mapping):
         raise InventoryError(path, found_expected(fields, "an object of values"))
+    said: dict[str, Value | None] = {}
     for field, value in _flat(fields, ""):
         column = BY_PATH.get(field)
         if column is None or field in _NOT_ASSUMED:
             near = get_close_matches(field, sorted(BY_PATH.keys() - _NOT_ASSUMED), n=1, cutoff=0)
             raise InventoryError(f"{path}.{field}", f"no field that can be assumed, nearest is {near[0]}")
+        if field in said:
+            raise InventoryError(f"{path}.{field}", "found twice, nested and dotted, expected it once")
         try:
-            parsed = parse_value(column, value)
+            said[field] = parse_value(column, value)
         except FieldError as error:
-            inner = f"{path}.{field}.{error.path}".rstrip(".")
-            raise InventoryError(inner, error.message) from None
-        if parsed is not None:
-            yield field, parsed
+            raise InventoryError(f"{path}.{field}.{error.path}".rstrip("."), error.message) from None
+    return {field: value for field, value in said.items() if value is not None}
 
 
 def _flat(fields: Mapping[object, object], prefix: str) -> Iterator[tuple[str, object]]:

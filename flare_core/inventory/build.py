@@ -14,7 +14,7 @@ import numpy as np
 from flare_core.errors import InventoryError
 from flare_core.inventory.assume import Assumptions, apply_assumptions, read_assumptions
 from flare_core.inventory.enrich import fill_gpu_facts, fill_place_facts
-from flare_core.inventory.table import Table, Values, compact
+from flare_core.inventory.table import Table, Values, frozen_labels
 from flare_core.inventory.types import IntArray, Inventory, freeze
 from flare_core.inventory.usage import NodeKind, Usage, UsageError, check_usage, node_groups
 
@@ -97,13 +97,15 @@ def combine(sources: Sequence[RawOffers], *, assume: object = None) -> Inventory
     if len(raw.ids) > MAX_OFFERS:
         raise InventoryError("", f"found {len(raw.ids)} offers, expected at most {MAX_OFFERS}")
     table = Table(raw.columns, len(raw.ids))
-    _apply_defaults(table)
     rows, repeated = _distinct_ids(raw, table)
     table = table.take(rows)
+    everywhere = np.zeros(len(rows), np.int64)
+    table.fill("gpu_count", [0], everywhere)
     fill_gpu_facts(table)
     assumed = apply_assumptions(table, assumptions) if assumptions else []
     if assumptions:
         fill_gpu_facts(table)
+    table.fill("billing", ["node"], everywhere)
     fill_place_facts(table)
     misused = _misused(raw, table, rows)
     kept = np.array([i for i, row in enumerate(rows.tolist()) if row not in misused], np.int64)
@@ -133,12 +135,6 @@ def shortened(warnings: Sequence[str]) -> tuple[str, ...]:
         *warnings[:MAX_WARNINGS],
         f"{len(warnings) - MAX_WARNINGS} more warnings of this kind are not shown",
     )
-
-
-def _apply_defaults(table: Table) -> None:
-    everywhere = np.zeros(table.size, np.int64)
-    table.fill("gpu_count", [0], everywhere)
-    table.fill("billing", ["node"], everywhere)
 
 
 def _distinct_ids(raw: RawOffers, table: Table) -> tuple[IntArray, list[str]]:
@@ -191,7 +187,7 @@ def _frozen(
         whole=freeze({name: array.astype(np.int64) for name, array in table.of("whole").items()}),
         number=freeze({name: array.astype(np.float64) for name, array in table.of("number").items()}),
         flag=freeze({name: array.astype(np.int8) for name, array in table.of("flag").items()}),
-        label={name: compact(labels) for name, labels in table.labels.items()},
+        label={name: frozen_labels(labels) for name, labels in table.labels.items()},
         groups=node_groups(nodes, gpus, cpu, memory, usage),
         warnings=tuple(warnings),
         source=source,

@@ -143,11 +143,9 @@ def _recoded(labels: Labels, code: Mapping[str, int]) -> NDArray[np.int32]:
     return moved[labels.codes]
 
 
-def compact(labels: Labels) -> Labels:
-    """Drop the values that no row has."""
+def frozen_labels(labels: Labels) -> Labels:
+    """Return a column without values that no row has, read-only."""
     used = np.unique(labels.codes[labels.codes >= 0])
-    if len(used) == len(labels.values):
-        return labels
     kept = {labels.values[code]: i for i, code in enumerate(used.tolist())}
     moved = np.array([*(kept.get(value, UNKNOWN) for value in labels.values), UNKNOWN], np.int32)
     codes = moved[labels.codes]

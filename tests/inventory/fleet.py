@@ -1,12 +1,13 @@
 """Small inventories for tests: a plain offer, changed where a test looks."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from flare_core.inventory.read import read_inventory
 from flare_core.inventory.types import Inventory
+from flare_core.inventory.write import to_document
 
 PLAIN: dict[str, Any] = {
     "id": "a",
@@ -124,6 +125,11 @@ def skipped(**changes: Any) -> list[str]:
     inventory = read(offer(id="good"), offer(**changes))
     assert inventory.ids == ("good",)
     return [warning.removesuffix("; the offer is skipped") for warning in inventory.warnings]
+
+
+def written(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return the offers of an inventory's document."""
+    return cast(list[dict[str, Any]], to_document(inventory)["offers"])
 
 
 def assert_same(left: Inventory, right: Inventory, but: Iterable[str] = ()) -> None:
