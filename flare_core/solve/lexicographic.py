@@ -59,8 +59,7 @@ class _Descent:
         wanted = sum(ask.priority for ask in self.problem.asks)
         placed_bound, placing_done = self._place()
         bound, primary_done = self._primary() if placing_done else (None, False)
-        settled = primary_done and ties and self._descend(levels(self.draft, Stage.TIES))
-        settled = settled and self._descend(node_levels(self.draft, self.best))
+        settled = primary_done and ties and self._settle()
         self._check()
         warnings = list(self.run.cuts)
         if primary_done and ties and not settled:
@@ -133,6 +132,40 @@ class _Descent:
             totals(ask, loads).primary for ask, loads in zip(self.problem.asks, self.best, strict=True)
         )
 
+    def _settle(self) -> bool:
+        """Settle the ties, as long as there are any; return whether they are settled."""
+        for stage in (Stage.TERMS, Stage.FEWEST, Stage.OFFERS):
+            only = self._only()
+            if only is None:
+                return False
+            if only:
+                break
+            if not self._descend(levels(self.draft, stage)):
+                return False
+        return self._descend(node_levels(self.draft, self.best))
+
+    def _only(self) -> bool | None:
+        """Whether no other choice of offers is as good so far; None where that could not be found out.
+
+        Another one has fewer tasks on some candidate that is used now.
+        """
+        counts: dict[tuple[int, int], int] = {}
+        for i, loads in enumerate(self.best):
+            for load in loads:
+                counts[i, load.candidate] = counts.get((i, load.candidate), 0) + load.tasks
+        if self.values is None:
+            return False
+        draft, other = self.draft, self.draft.flag("other")
+        fewer = []
+        for (i, j), tasks in counts.items():
+            less = draft.flag(f"fewer[{i},{j}]")
+            on_it = [int(k == j) for k in range(len(self.problem.asks[i].found))]
+            draft.model.add(draft.over_tasks(i, on_it).expr() <= tasks - 1).only_enforce_if(less)
+            fewer.append(less)
+        draft.model.add_bool_or(fewer).only_enforce_if(other)
+        answer = self._level(Level("other", Stage.OFFERS, draft.total([(other, -1)])), keep=False)
+        return None if answer is None or not answer.proven else answer.bound == 0
+
     def _descend(self, steps: Iterator[Level]) -> bool:
         for level in steps:
             answer = self._level(level)
@@ -140,9 +173,9 @@ class _Descent:
                 return False
         return True
 
-    def _level(self, level: Level, watch: Watch | None = None) -> Answer | None:
-        """Minimise one level and fix it; None where nothing may be spent any more."""
-        if self._at_least(level):
+    def _level(self, level: Level, watch: Watch | None = None, *, keep: bool = True) -> Answer | None:
+        """Minimise one level and, unless only asked, fix it; None where nothing may be spent any more."""
+        if keep and self._at_least(level):
             self.draft.model.add(level.terms.expr() <= level.terms.least)
             return Answer(cp_model.OPTIMAL, self.values, level.terms.least)
         while not self.run.over:
@@ -153,6 +186,8 @@ class _Descent:
             packing = self._packing(self.draft, answer.values)
             if self._cut(self.draft, packing):
                 continue
+            if not keep:
+                return answer
             self._take(packing, answer)
             if answer.proven and answer.bound is not None:
                 self.draft.model.add(level.terms.expr() <= answer.bound)

@@ -1,20 +1,20 @@
 """Which candidates an optimal plan can need.
 
-A candidate is left out when enough nodes elsewhere are at least as good in everything and strictly better in
-something that counts before the tie rules on providers and nodes: whatever the other tasks of the
-plan occupy, one of those nodes stays empty, and moving there improves the plan. "Everything" is each
-term of the objectives and of the budgets, the room on a node and, where an availability is asked that
-not every candidate meets alone, the failure domain.
+A candidate is left out when there are enough better nodes elsewhere: whatever the other tasks of the plan
+occupy, one of those nodes stays empty, and moving there improves the plan. Better is what improves the
+first level of the order in which both differ, before the tie rules on providers and nodes, and is not
+worse in anything that a rule adds up over tasks: price and carbon where there are budgets, the room on
+a node, and the failure domain where an availability is asked that not every candidate meets alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from flare_core.candidates.types import Candidates
 from flare_core.inventory.types import ELASTIC, FloatArray, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
-from flare_core.placement.score import Score, task_cost
+from flare_core.placement.score import Score, per_node, task_cost
 
 ROUNDS = 96
 """Dominators that are tried; fewer only prune less."""
@@ -55,69 +55,75 @@ _PER_CANDIDATE = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Merits:
-    """What is compared: rows of numbers, smaller is better; those in ``strict`` may be the better one."""
-
-    values: IntArray
-    strict: IntArray
-    nodes: IntArray
-
-
 def _needless(ask: Ask, rivals: int) -> Mask:
+    """Return the candidates for which enough better nodes exist."""
     found = ask.found
-    needless = np.zeros(len(found), np.bool_)
     if len(found) < 2:
-        return needless
-    merits = _merits(ask)
+        return np.zeros(len(found), np.bool_)
+    rank, nodes = _ranks(ask), _nodes(found)
+    nodes = np.where(nodes == ELASTIC, rivals, np.minimum(nodes, rivals))
+    if ask.needs.tasks == 1:  # a single task meets every budget wherever it may go at all
+        better = np.zeros(int(rank.max()) + 2, np.int64)
+        np.add.at(better, rank + 1, nodes)
+        return np.cumsum(better)[rank] >= rivals
+    weak = _weak(ask)
     better_nodes = np.zeros(len(found), np.int64)
-    order = np.lexsort((np.arange(len(found)), *merits.strict[::-1]))
     tried = 0
-    for j in order.tolist():
+    for j in np.argsort(rank, kind="stable").tolist():
         if tried == ROUNDS:
             break
-        if needless[j]:
-            continue
-        tried += 1
-        beaten = (merits.values >= merits.values[:, j : j + 1]).all(axis=0)
-        beaten &= (merits.strict > merits.strict[:, j : j + 1]).any(axis=0)
-        count = int(merits.nodes[j])
-        better_nodes[beaten] += rivals if count == ELASTIC else count
-        needless = better_nodes >= rivals
-    return needless
+        if better_nodes[j] < rivals:
+            tried += 1
+            beaten = (rank > rank[j]) & (weak >= weak[:, j : j + 1]).all(axis=0)
+            better_nodes[beaten] += nodes[j]
+    return better_nodes >= rivals
 
 
-def _merits(ask: Ask) -> _Merits:
+def _ranks(ask: Ask) -> IntArray:
+    """Return dense ranks of what one task (or node) adds to the levels of the order, up to the tie rules.
+
+    Levels that take the worst task count for single tasks only.
+    """
     found, score, needs = ask.found, ask.score, ask.needs
-    least = np.full(len(found), np.iinfo(np.int64).max)
-    np.minimum.at(least, found.group_candidate, found.group_tasks)
-    most = np.zeros(len(found), np.int64)
-    np.maximum.at(most, found.group_candidate, found.group_tasks)
-    fitting = found.group_tasks >= most[found.group_candidate]
+    levels = [found.misses, score.task + score.node, task_cost(needs, found), -found.performance_mtflops]
+    if needs.tasks == 1:
+        levels[1] = levels[1] + score.peak
+        levels += [found.latency_us, found.carbon_ug]
+    rank: IntArray = np.unique(np.stack(levels), axis=1, return_inverse=True)[1].reshape(-1)
+    return rank.astype(np.int64)
+
+
+def _nodes(found: Candidates) -> IntArray:
+    """Return how many nodes of each candidate hold as much as its best ones; -1 where elastic."""
+    fitting = found.group_tasks >= _most(found)[found.group_candidate]
     nodes = np.zeros(len(found), np.int64)
     np.add.at(nodes, found.group_candidate[fitting], np.abs(found.group_nodes[fitting]))
-    elastic = np.zeros(len(found), np.bool_)
-    elastic[found.group_candidate[fitting & (found.group_nodes == ELASTIC)]] = True
-    nodes[elastic] = ELASTIC
-    strict = [
-        found.misses,
-        score.task,
-        score.node,
-        task_cost(needs, found),
-        -found.performance_mtflops,
-        found.carbon_ug,
-    ]
-    peaks = [score.peak, found.latency_us]
-    weak = [-most, found.task_ueur, found.task_total_ueur]
-    (strict if needs.tasks == 1 else weak).extend(peaks)
-    billing = found.by_node.astype(np.int64)
-    if needs.tasks > 1:  # a node's price and a task's price are different things
-        weak += [billing, -billing]
+    nodes[found.group_candidate[fitting & (found.group_nodes == ELASTIC)]] = ELASTIC
+    return nodes
+
+
+def _most(found: Candidates) -> IntArray:
+    most = np.zeros(len(found), np.int64)
+    np.maximum.at(most, found.group_candidate, found.group_tasks)
+    return most
+
+
+def _weak(ask: Ask) -> IntArray:
+    """Return what a better candidate must not be worse in, because a rule or a maximum is about the sum."""
+    found, needs, score = ask.found, ask.needs, ask.score
+    rows = [-_most(found), score.peak]
+    if per_node(needs, found).any():
+        # How many tasks share a node's price is open: a node is compared with nodes, in tasks and price.
+        rows += [found.by_node.astype(np.int64), -found.by_node.astype(np.int64), score.task, score.node]
+    if needs.max_hourly_ueur is not None:
+        rows.append(found.task_ueur)
+    if needs.max_total_ueur is not None:
+        rows.append(found.task_total_ueur)
+    if needs.max_carbon_ug is not None:
+        rows.append(found.carbon_ug)
     if needs.availability is not None and found.uptime.min() < max(needs.availability, 0.5):
-        uptime = np.rint(-found.uptime * 2**40).astype(np.int64)
-        weak += [found.domain, -found.domain, uptime]
-    better = np.stack(strict)
-    return _Merits(np.vstack([better, np.stack(weak)]), better, nodes)
+        rows += [found.domain, -found.domain, np.rint(-found.uptime * 2**40).astype(np.int64)]
+    return np.stack(rows)
 
 
 def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:

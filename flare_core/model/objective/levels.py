@@ -37,7 +37,10 @@ class Stage(StrEnum):
 
     PLACED = "placed"
     PRIMARY = "primary"
-    TIES = "ties"
+    TERMS = "terms"
+    FEWEST = "fewest"
+    OFFERS = "offers"
+    NODES = "nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,7 @@ Pairs = Iterator[tuple[Var, int]]
 
 def levels(draft: Draft, stage: Stage) -> Iterator[Level]:
     """Yield the levels of one stage."""
-    steps = {Stage.PLACED: _placing, Stage.PRIMARY: _primary_step, Stage.TIES: _ties}[stage]
-    yield from _merged(draft, stage, steps(draft))
+    yield from _merged(draft, stage, _STEPS[stage](draft))
 
 
 def _merged(draft: Draft, stage: Stage, steps: Iterator[tuple[str, Pairs]]) -> Iterator[Level]:
@@ -98,16 +100,18 @@ def _primary_step(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     yield "primary", _primary(draft)
 
 
-def _ties(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+def _terms(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     asks = draft.problem.asks
     yield "cost", _each(draft, lambda i: _cost(draft, i))
     yield "performance", _each(draft, lambda i: (-asks[i].found.performance_mtflops, None))
     yield "latency", _peaks(draft, [a.found.latency_us for a in asks], "latency")
     yield "carbon", _each(draft, lambda i: (asks[i].found.carbon_ug, None))
+
+
+def _fewest(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     yield "headroom", ((more, -1) for more in replicas(draft))
     yield "providers", _providers(draft)
     yield "nodes", _nodes(draft)
-    yield from _offers(draft)
 
 
 def _each(draft: Draft, amounts: Callable[[int], tuple[IntArray, IntArray | None]]) -> Pairs:
@@ -140,12 +144,25 @@ def _peaks(draft: Draft, values: list[IntArray], name: str) -> Pairs:
         own = values[i].tolist()
         if ask.needs.tasks == 1:
             yield from draft.pairs(i, own)
-        elif any(own):
-            peak = draft.count(max(own), f"{name}[{ask.name}]")
-            for j, amount in enumerate(own):
-                if amount:
-                    draft.model.add(peak >= amount * draft.uses[i, j])
-            yield peak, 1
+        else:
+            yield from _staircase(draft, i, own, name)
+
+
+def _staircase(draft: Draft, i: int, own: list[int], name: str) -> Pairs:
+    """Yield the maximum as a sum of steps: a step is climbed when a candidate at or above it is used.
+
+    With one step for each value the relaxation is tight, unlike ``peak >= value * uses``.
+    """
+    below, lower = 0, None
+    for height in sorted({amount for amount in own if amount > 0}):
+        climbed = draft.flag(f"{name}[{draft.problem.asks[i].name}]>={height}")
+        for j, amount in enumerate(own):
+            if amount == height:
+                draft.model.add_implication(draft.uses[i, j], climbed)
+        if lower is not None:
+            draft.model.add_implication(climbed, lower)
+        yield climbed, height - below
+        below, lower = height, climbed
 
 
 def _providers(draft: Draft) -> Pairs:
@@ -180,6 +197,15 @@ def _offers(draft: Draft) -> Iterator[tuple[str, Pairs]]:
             yield f"offers[{ask.name},{j}]", ((v, -c) for v, c in draft.pairs(i, on_it))
 
 
+_STEPS = {
+    Stage.PLACED: _placing,
+    Stage.PRIMARY: _primary_step,
+    Stage.TERMS: _terms,
+    Stage.FEWEST: _fewest,
+    Stage.OFFERS: _offers,
+}
+
+
 def node_levels(draft: Draft, packing: Packing) -> Iterator[Level]:
     """Yield the levels of node numbers, once `packing` has settled everything before them.
 
@@ -195,4 +221,4 @@ def node_levels(draft: Draft, packing: Packing) -> Iterator[Level]:
             steps.append((f"groups[{ask.name},{g}]", iter([(draft.tasks[i, g], -1)])))
             apart = [draft.at[i, g, v] for v in range(draft.shared.get(int(ask.found.group[g]), 0))]
             steps += [(f"node[{v}]", iter([(at, -1)])) for v, at in enumerate(apart)]
-    yield from _merged(draft, Stage.TIES, iter(steps))
+    yield from _merged(draft, Stage.NODES, iter(steps))
