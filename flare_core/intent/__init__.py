@@ -1,9 +1,32 @@
-"""The wire document: JSON in, a validated :class:`Intent` out."""
+"""The wire document: JSON in, a validated :class:`Intent` out.
 
-from flare_core.intent.document import read_intent, read_intents
-from flare_core.intent.json import parse_json
-from flare_core.intent.refusal import InvalidIntent
-from flare_core.intent.schema import field_paths
-from flare_core.intent.types import Intent
+The pydantic models are loaded when one of these names is first used: they cost more to import than everything
+else here together, and an embedder that only reads inventories or plans needs none of them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flare_core.intent.document import read_intent, read_intents
+    from flare_core.intent.json import parse_json
+    from flare_core.intent.refusal import InvalidIntent
+    from flare_core.intent.schema import field_paths
+    from flare_core.intent.types import Intent
 
 __all__ = ["Intent", "InvalidIntent", "field_paths", "parse_json", "read_intent", "read_intents"]
+
+_ROOMS = {
+    "Intent": "types",
+    "InvalidIntent": "refusal",
+    "field_paths": "schema",
+    "parse_json": "json",
+    "read_intent": "document",
+    "read_intents": "document",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

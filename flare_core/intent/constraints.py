@@ -196,7 +196,7 @@ class Security(Part):
 class Constraints(Part):
     """Budgets, place, time, and what offers must have. Budgets are in micro-EUR (per hour)."""
 
-    model_config = ConfigDict(validate_by_name=True)
+    model_config = ConfigDict(validate_by_name=True)  # the field keeps its name beside its other spelling
 
     max_hourly_cost: Maybe[BudgetUeurPerH] = None
     max_total_cost: Maybe[BudgetUeur] = None

@@ -80,6 +80,7 @@ def _not_null(value: object) -> object:
 Maybe = Annotated[T | None, BeforeValidator(_not_null)]
 """A field that may be left out; it is then None."""
 
+
 def _not_endless(value: object) -> object:
     if isinstance(value, list) and len(value) > MAX_ENTRIES:
         raise Misfit(f"at most {MAX_ENTRIES} entries", found=f"a list of {len(value)}")

@@ -215,6 +215,11 @@ def test_a_source_that_cannot_be_read_is_an_intent_error(source: str, path: str)
     assert (caught.value.code, caught.value.path) == (ErrorCode.INVALID_FORMAT, path)
 
 
+def test_the_system_says_why_a_file_cannot_be_read() -> None:
+    with pytest.raises(IntentError, match="No such file or directory"):
+        read_intent("no/such/file.json")
+
+
 def test_a_file_is_read_no_further_than_its_limit(tmp_path: Path) -> None:
     file = tmp_path / "large.json"
     with file.open("wb") as sparse:

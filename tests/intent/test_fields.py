@@ -175,6 +175,7 @@ FIELDS: dict[str, tuple[list[tuple[object, object]], list[object]]] = {
                 "nvidia-x9000",
                 "intel-max-1550",
                 "alibaba-g2",
+                "amd-" + "x" * 60,
             )
         ],
         [
@@ -188,6 +189,7 @@ FIELDS: dict[str, tuple[list[tuple[object, object]], list[object]]] = {
             "tesla-v100",
             "A100-80GB",
             "none",
+            "amd-" + "x" * 61,
         ],
     ),
     "workload.resources.gpu.count": ([(0, 0), (1, 1), (8, 8), (MANY, MANY)], NOT_COUNTS),

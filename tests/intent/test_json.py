@@ -28,6 +28,7 @@ ACCEPTED = {
     "same-key-in-two-objects": ('[{"a":1},{"a":2}]', [{"a": 1}, {"a": 2}]),
     "keys-that-differ-in-case": ('{"a":1,"A":2}', {"a": 1, "A": 2}),
     "depth-at-the-edge": ("[" * 32 + "]" * 32, None),
+    "depth-at-the-edge-and-wide": ("[" + "[" * 31 + "]" * 31 + ",[]" * 40 + "]", None),
     "wide": ("[" + ",".join(["[[]]"] * 1000) + "]", [[[]]] * 1000),
 }
 
