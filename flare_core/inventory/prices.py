@@ -169,7 +169,8 @@ def _distinct(market: _Market) -> tuple[_Market, list[str]]:
 
 def _content(market: _Market, row: int) -> str:
     """Return all that a row says, as a text that can be sorted."""
-    return repr([_plain(market.list_prices[row]), *(column[row] for column in market.columns.values())])
+    said = (column[row] for column in market.columns.values())
+    return repr([_plain(market.list_prices[row]), *(None if value == UNKNOWN else value for value in said)])
 
 
 def _named_by_price(market: _Market, name: str, rows: Sequence[int]) -> Iterator[tuple[str, int]]:
@@ -288,7 +289,8 @@ def suspicions(
     """Return the reason for each row whose price is far below the market; see `flag_prices`."""
     by_model: dict[str, list[_Price]] = {}
     counts = _whole(columns, "gpu_count")
-    for row, (model, provider) in enumerate(zip(columns["gpu_model"], columns["provider"], strict=True)):
+    models = columns.get("gpu_model") or [None] * len(prices)
+    for row, (model, provider) in enumerate(zip(models, columns["provider"], strict=True)):
         if model is not None and prices[row] > 0 and counts[row] > 0 and flags[row] is None:
             by_model.setdefault(str(model), []).append(_Price(row, str(provider), prices[row] / counts[row]))
     found: dict[int, str] = {}

@@ -249,7 +249,7 @@ def _offers(rows: _Rows) -> list[_Offer]:
 
 def _google_offers(rows: _Rows, whole: Sequence[_Offer]) -> list[_Offer]:
     """Return the hosts with the accelerators that they are sold with, and the hosts that are sold alone."""
-    at = [f"{region}/{zone}" for region, zone in zip(rows.regions, rows.zones, strict=True)]
+    at = [zone or region for region, zone in zip(rows.regions, rows.zones, strict=True)]
     unnamed = [row for row in np.flatnonzero(rows.left).tolist() if not rows.types[row]]
     accelerators = [
         google.Accelerators(row, at[row], rows.names[row], int(rows.gpu_milli[row]) // 1000)
