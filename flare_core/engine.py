@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flare_core.candidates.latency import with_latency
 from flare_core.candidates.screen import screen
@@ -16,7 +17,6 @@ from flare_core.errors import (
     found_expected,
 )
 from flare_core.explanation.rejection import Case, Place, Price, rejection
-from flare_core.intent import Intent
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, seats
@@ -30,9 +30,12 @@ from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search
 from flare_core.verify import verify
 
+if TYPE_CHECKING:
+    from flare_core.intent import Intent
+
 
 def place(
-    intents: Intent | Sequence[Intent],
+    intents: "Intent | Sequence[Intent]",
     inventory: Inventory,
     *,
     now: str | datetime,
@@ -67,7 +70,7 @@ def place(
     """
     options = Options() if options is None else options
     started = options.timer()
-    listed = (intents,) if isinstance(intents, Intent) else tuple(intents)
+    listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
     moment = _moment(now)
     _check_names(listed, options)
     problem = _problem(listed, _seen_from(inventory, options), moment, options)
@@ -87,7 +90,7 @@ def _moment(now: str | datetime) -> datetime:
         raise OptionsError("now", str(error)) from error
 
 
-def _check_names(intents: Sequence[Intent], options: Options) -> None:
+def _check_names(intents: "Sequence[Intent]", options: Options) -> None:
     seen: set[str] = set()
     for intent in intents:
         if intent.name in seen:
@@ -108,7 +111,7 @@ def _seen_from(inventory: Inventory, options: Options) -> Inventory:
     return with_latency(inventory, resolve_origin(options.origin))
 
 
-def _problem(intents: Sequence[Intent], inventory: Inventory, now: datetime, options: Options) -> Problem:
+def _problem(intents: "Sequence[Intent]", inventory: Inventory, now: datetime, options: Options) -> Problem:
     needs = sorted((lower(intent, now=now) for intent in intents), key=lambda n: n.name)
     several = len(needs) > 1
     return Problem(tuple(_ask(n, inventory, options, several=several) for n in needs), inventory)
@@ -183,7 +186,7 @@ def _could_wave(ask: Ask) -> bool:
 
 
 def _plan(
-    intents: Sequence[Intent], problem: Problem, found: Search, options: Options, started: float
+    intents: "Sequence[Intent]", problem: Problem, found: Search, options: Options, started: float
 ) -> Plan:
     by_name = {intent.name: intent for intent in intents}
     index = {ask.name: i for i, ask in enumerate(problem.asks)}
@@ -209,7 +212,7 @@ def _plan(
         bound=bound,
         gap=gap,
         wall_time_s=round(options.timer() - started, 6),
-        warnings=_warnings(in_order, found, options),
+        warnings=_warnings(in_order, packing, found, options),
         placements=tuple(placements),
         assignments=assignments(in_order, all_seats),
         inventory=problem.inventory,
@@ -218,12 +221,12 @@ def _plan(
     )
 
 
-def _wishes(needs: Requirements, intent: Intent) -> Mapping[int, str]:
+def _wishes(needs: Requirements, intent: "Intent") -> Mapping[int, str]:
     return {k: str(intent.written(limit.path)) for k, limit in enumerate(needs.preferences)}
 
 
 def _unplaced(
-    problem: Problem, packing: Packing, i: int, intent: Intent, found: Search, options: Options
+    problem: Problem, packing: Packing, i: int, intent: "Intent", found: Search, options: Options
 ) -> Placement:
     ask = problem.asks[i]
     settled = found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) or not len(ask.found)
@@ -271,12 +274,12 @@ def _proof(
     return {"placed": float(number), "scaled": best}, shown, gap
 
 
-def _warnings(problem: Problem, found: Search, options: Options) -> tuple[str, ...]:
+def _warnings(problem: Problem, packing: Packing, found: Search, options: Options) -> tuple[str, ...]:
     said: list[str] = []
-    for ask in problem.asks:
+    for ask, loads in zip(problem.asks, packing, strict=True):
         prefix = f"{ask.name}: " if problem.several else ""
         said += [prefix + text for text in (*ask.needs.warnings, *ask.found.warnings)]
-        tasks = totals(ask, found.packing[[a.name for a in problem.asks].index(ask.name)]).tasks
+        tasks = totals(ask, loads).tasks
         if 0 < tasks < ask.needs.tasks:
             said.append(f"{prefix}{tasks} of {ask.needs.tasks} tasks are placed")
     if options.weights is not None and not any(
@@ -288,7 +291,7 @@ def _warnings(problem: Problem, found: Search, options: Options) -> tuple[str, .
     return tuple(dict.fromkeys((*said, *found.warnings)))
 
 
-def _verify(plan: Plan, intents: Sequence[Intent], inventory: Inventory, options: Options) -> None:
+def _verify(plan: Plan, intents: "Sequence[Intent]", inventory: Inventory, options: Options) -> None:
     violations = verify(plan, intents, inventory, origin=options.origin)
     if violations:
         raise InternalError(f"the plan does not pass the check: {violations[0]}")

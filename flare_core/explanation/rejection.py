@@ -76,9 +76,14 @@ def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
 def without(needs: Requirements, path: str) -> Requirements:
     """Return `needs` without the constraint at `path`; a count of GPUs is lowered to one."""
     lifted = replace(needs, limits=tuple(limit for limit in needs.limits if limit.path != path))
-    for joint, _, attribute in _JOINT:
-        if joint == path:
-            lifted = replace(lifted, **{attribute: None})
+    if path == "constraints.max_hourly_cost":
+        return replace(lifted, max_hourly_ueur=None)
+    if path == "constraints.max_total_cost":
+        return replace(lifted, max_total_ueur=None)
+    if path == "constraints.energy.max_carbon_footprint":
+        return replace(lifted, max_carbon_ug=None)
+    if path == "sla.availability":
+        return replace(lifted, availability=None)
     return replace(lifted, gpus=1) if path == _COUNT and needs.gpus > 1 else lifted
 
 

@@ -4,10 +4,10 @@ The pydantic models are loaded when one of these names is first used: they cost 
 else here together, and an embedder that only reads inventories or plans needs none of them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from flare_core.intent.document import read_intent, read_intents
     from flare_core.intent.json import parse_json
     from flare_core.intent.refusal import InvalidIntent
@@ -29,4 +29,8 @@ _ROOMS = {
 def __getattr__(name: str) -> object:
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(_import_module(f"{__name__}.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

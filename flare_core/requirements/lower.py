@@ -10,13 +10,16 @@ GPUs, then the rest of the resources, what the offer is, what it costs, and when
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from flare_core.errors import ErrorCode, IntentError, NotSupportedError, found_expected
-from flare_core.intent.constraints import Constraints, Energy, Negotiation
-from flare_core.intent.types import Intent
-from flare_core.intent.workload import Gpu
 from flare_core.quantities import format_duration, format_moment
 from flare_core.requirements.types import Limit, Objective, Requirements, Topic, Workload
+
+if TYPE_CHECKING:
+    from flare_core.intent.constraints import Constraints, Energy, Negotiation
+    from flare_core.intent.types import Intent
+    from flare_core.intent.workload import Gpu
 
 DEFAULT_LENGTH_S = 3600
 """Length of a task for which neither a timeout nor a deadline is given."""
@@ -27,7 +30,7 @@ _LATEST = datetime(2201, 1, 1, tzinfo=UTC)
 _GPU = "workload.resources.gpu"
 
 
-def lower(intent: Intent, *, now: datetime) -> Requirements:
+def lower(intent: "Intent", *, now: datetime) -> Requirements:
     """Return what `intent` means, in base units, with every default applied.
 
     Parameters
@@ -81,7 +84,7 @@ def lower(intent: Intent, *, now: datetime) -> Requirements:
     )
 
 
-def _limits(intent: Intent, links: tuple[Limit, ...]) -> Iterator[Limit]:
+def _limits(intent: "Intent", links: tuple[Limit, ...]) -> Iterator[Limit]:
     asked = intent.constraints
     yield from _gpus(intent)
     yield from links
@@ -97,7 +100,7 @@ def _limits(intent: Intent, links: tuple[Limit, ...]) -> Iterator[Limit]:
 # --- what is refused -----------------------------------------------------------------------------
 
 
-def _refuse_unsupported(intent: Intent) -> None:
+def _refuse_unsupported(intent: "Intent") -> None:
     gpu, asked = intent.workload.resources.gpu, intent.constraints
     if gpu is not None and gpu.count:
         _refuse_gpu(gpu, gang=intent.workload.type == "job" and intent.workload.tasks > 1)
@@ -109,7 +112,7 @@ def _refuse_unsupported(intent: Intent) -> None:
         _refuse_negotiation(asked.negotiation)
 
 
-def _refuse_gpu(gpu: Gpu, *, gang: bool) -> None:
+def _refuse_gpu(gpu: "Gpu", *, gang: bool) -> None:
     if gpu.multi_instance:
         raise NotSupportedError(f"{_GPU}.multi_instance", "MIG instances")
     if gpu.count > 1 and gpu.topology != "any":
@@ -120,7 +123,7 @@ def _refuse_gpu(gpu: Gpu, *, gang: bool) -> None:
         raise NotSupportedError(f"{_GPU}.interconnect", "a fabric between the nodes of a job")
 
 
-def _refuse_negotiation(negotiation: Negotiation) -> None:
+def _refuse_negotiation(negotiation: "Negotiation") -> None:
     if negotiation.fallback_strategy != "fail":
         raise NotSupportedError("constraints.negotiation", "negotiation, but for the fallback 'fail' alone")
     # Beside "fail" only flexibilities that are written out apply, and those of 0 stretch nothing.
@@ -132,7 +135,7 @@ def _refuse_negotiation(negotiation: Negotiation) -> None:
 # --- limits on single offers ---------------------------------------------------------------------
 
 
-def _gpus(intent: Intent) -> Iterator[Limit]:
+def _gpus(intent: "Intent") -> Iterator[Limit]:
     gpu = intent.workload.resources.gpu
     if gpu is None or not gpu.count:
         return
@@ -152,7 +155,7 @@ def _gpus(intent: Intent) -> Iterator[Limit]:
         yield Limit(f"{_GPU}.shared", "sharing", "shared", False, True, Topic.OTHER, "")
 
 
-def _interconnect(intent: Intent) -> Iterator[Limit]:
+def _interconnect(intent: "Intent") -> Iterator[Limit]:
     """Yield the asked class of links between the GPUs of a task, a preference unless "fail" is said."""
     gpu = intent.workload.resources.gpu
     if gpu is not None and gpu.count > 1 and gpu.interconnect not in ("any", "infiniband"):
@@ -160,7 +163,7 @@ def _interconnect(intent: Intent) -> Iterator[Limit]:
         yield Limit(path, "interconnect", "interconnect", gpu.interconnect, False, Topic.OTHER, "")
 
 
-def _host(intent: Intent) -> Iterator[Limit]:
+def _host(intent: "Intent") -> Iterator[Limit]:
     resources, storage = intent.workload.resources, intent.workload.storage
     for path, rule, column, asked, unit in (
         ("workload.resources.cpu", "cpu", "free_cpu_milli", resources.cpu, "milli-cores"),
@@ -173,7 +176,7 @@ def _host(intent: Intent) -> Iterator[Limit]:
     yield Limit("workload.resources", "node", "", True, True, Topic.OTHER, "")
 
 
-def _place(asked: Constraints) -> Iterator[Limit]:
+def _place(asked: "Constraints") -> Iterator[Limit]:
     if asked.location != "any":
         path = "constraints.location"
         yield Limit(path, "place", "country", asked.location, False, Topic.PLACE, "place")
@@ -188,7 +191,7 @@ def _place(asked: Constraints) -> Iterator[Limit]:
         yield Limit(path, "one-of", "provider", asked.providers, False, Topic.OTHER, "provider")
 
 
-def _performance(asked: Constraints) -> Iterator[Limit]:
+def _performance(asked: "Constraints") -> Iterator[Limit]:
     promised, said = asked.performance, asked.performance.model_fields_set
     at = "constraints.performance"
     unsaid = "max_latency_ms" not in asked.model_fields_set
@@ -201,7 +204,7 @@ def _performance(asked: Constraints) -> Iterator[Limit]:
     yield from _most(f"{at}.max_cold_start_time", "cold_start_s", promised.max_cold_start_time, "seconds")
 
 
-def _sla(intent: Intent) -> Iterator[Limit]:
+def _sla(intent: "Intent") -> Iterator[Limit]:
     sla, path = intent.sla, "sla.availability"
     unsaid = "availability" not in sla.model_fields_set
     if intent.workload.type != "service" or intent.workload.tasks == 1:
@@ -212,7 +215,7 @@ def _sla(intent: Intent) -> Iterator[Limit]:
     yield from _most("sla.max_interruption_time", "cold_start_s", sla.max_interruption_time, "seconds")
 
 
-def _energy(asked: Energy) -> Iterator[Limit]:
+def _energy(asked: "Energy") -> Iterator[Limit]:
     at = "constraints.energy"
     unsaid = "power_usage_effectiveness" not in asked.model_fields_set
     pue = asked.power_usage_effectiveness
@@ -227,7 +230,7 @@ def _energy(asked: Energy) -> Iterator[Limit]:
         yield Limit(f"{at}.max_carbon_footprint", "carbon", "", cap, False, Topic.OTHER, "gCO2/h")
 
 
-def _trust(asked: Constraints) -> Iterator[Limit]:
+def _trust(asked: "Constraints") -> Iterator[Limit]:
     compliance, security = asked.compliance, asked.security
     at = "constraints.compliance"
     if compliance.certifications:
@@ -248,7 +251,7 @@ def _trust(asked: Constraints) -> Iterator[Limit]:
     )
 
 
-def _money(asked: Constraints) -> Iterator[Limit]:
+def _money(asked: "Constraints") -> Iterator[Limit]:
     yield Limit("", "price", "hourly_ueur", True, False, Topic.OTHER, "")
     yield Limit("constraints.preemptible", "spot", "spot_ueur", False, True, Topic.OTHER, "")
     for field, rule, budget, unit in (
@@ -259,7 +262,7 @@ def _money(asked: Constraints) -> Iterator[Limit]:
             yield Limit(f"constraints.{field}", rule, "", budget, False, Topic.COST, unit)
 
 
-def _time(intent: Intent, now: datetime, end: datetime | None) -> Iterator[Limit]:
+def _time(intent: "Intent", now: datetime, end: datetime | None) -> Iterator[Limit]:
     deadline = intent.constraints.deadline
     if deadline is not None and end is not None and (end > deadline or end <= now):
         until = format_moment(deadline)
@@ -300,7 +303,7 @@ def _flag(path: str, column: str, asked: bool) -> Iterator[Limit]:
 # --- figures of the whole ------------------------------------------------------------------------
 
 
-def _end(intent: Intent, now: datetime) -> tuple[datetime | None, tuple[str, ...]]:
+def _end(intent: "Intent", now: datetime) -> tuple[datetime | None, tuple[str, ...]]:
     """Return when the work ends, None for a service without end, and what was assumed."""
     deadline, timeout = intent.constraints.deadline, intent.workload.job.timeout
     if intent.workload.type == "service":
@@ -324,7 +327,7 @@ def _after(now: datetime, length_s: int) -> datetime:
     return now + timedelta(seconds=length_s)
 
 
-def _cap_ug(asked: Energy) -> int | None:
+def _cap_ug(asked: "Energy") -> int | None:
     """Return the cap on emissions, micro-gram CO2 per hour."""
     cap = asked.max_carbon_footprint
     # Rounded to the nearest, since 0.3 g is no exact float and must not become a micro-gram less.

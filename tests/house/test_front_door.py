@@ -16,8 +16,11 @@ ROOMS = [
 
 
 def visible(module: ModuleType) -> set[str]:
-    """Names without an underscore that are no modules: importing a submodule makes it visible too."""
-    public = {name for name in vars(module) if not name.startswith("_")}
+    """Names without an underscore that are no modules: importing a submodule makes it visible too.
+
+    A room that loads its names on first use says which they are in ``__dir__``.
+    """
+    public = {name for name in dir(module) if not name.startswith("_")}
     return {name for name in public if not inspect.ismodule(getattr(module, name))}
 
 
