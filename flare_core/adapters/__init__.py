@@ -1,1 +1,1 @@
-"""Where FLARE meets the world outside: what an adapter reads (files, the clock, a terminal) the core never does."""
+"""Where FLARE meets the world outside: files, the clock and terminals, which the core never touches."""

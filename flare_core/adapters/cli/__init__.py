@@ -2,14 +2,20 @@
 
 ::
 
-    app       the commands, and the one place where errors become exit statuses
-    options   what the commands share: options, and their texts read
-    inputs    files, standard input, the clock
-    progress  bound and gap while solving, Ctrl-C
-    rows      a plan as rows of text
-    tables    rows, funnels and reasons, drawn
-    stock     an inventory summarised, drawn, converted
-    output    standard output, exit statuses
+    app        the commands in one place; errors become exit statuses
+    place      flare place
+    inventory  flare inventory
+    verify     flare verify
+    options    what the commands share: options, and their texts read
+    inputs     files, standard input, the clock
+    progress   bound and gap while solving, Ctrl-C
+    look       an intent's look at any offer: place, price, carbon, latency
+    rows       a placement as rows of text
+    tables     rows and funnels, drawn
+    plans      a plan, drawn
+    stock      an inventory in short, drawn
+    convert    an inventory, written to a file
+    output     standard output and error, exit statuses
 """
 
 from flare_core.adapters.cli.app import main

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flare_core.intent.json import Json
 
 STDIN: Final = "-"
+DEMO: Final = "Offers and prices are those of the bundled demonstration federation, and invented."
 _SHOWN: Final = 3
 _CATALOG: Final = "vms.csv"
 _MAX_BYTES: Final = 256 * 2**20

@@ -1,6 +1,7 @@
 """Options that several commands share, and the reading of their texts."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -8,12 +9,12 @@ import typer
 if TYPE_CHECKING:
     from flare_core import Options
 
-_READING, _SEARCH, _SHOWING = "Reading", "Search", "Showing"
+_READING, _SEARCH, SHOWING = "Reading", "Search", "Showing"
 
 Intents: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        metavar="INTENT...", help="Files of one or more intents (JSON, JSON Lines); - is standard input."
+        metavar="INTENT", help="Files of one or more intents (JSON, JSON Lines); - is standard input."
     ),
 ]
 Inventories: TypeAlias = Annotated[
@@ -90,10 +91,10 @@ Priorities: TypeAlias = Annotated[
 ]
 AsJson: TypeAlias = Annotated[
     bool,
-    typer.Option("--json", rich_help_panel=_SHOWING, help="Print exactly one JSON document, nothing else."),
+    typer.Option("--json", rich_help_panel=SHOWING, help="Print exactly one JSON document, nothing else."),
 ]
 Debug: TypeAlias = Annotated[
-    bool, typer.Option("--debug", rich_help_panel=_SHOWING, help="Show the traceback of an internal error.")
+    bool, typer.Option("--debug", rich_help_panel=SHOWING, help="Show the traceback of an internal error.")
 ]
 
 
@@ -126,13 +127,9 @@ def read_pairs(pairs: Sequence[str], path: str, example: str) -> Mapping[str, fl
     read: dict[str, float] = {}
     for pair in pairs:
         name, _, number = (part.strip() for part in pair.rpartition("="))
-        try:
-            value = float(number)
-        except ValueError:
-            name = ""
-        if not name or name in read:
+        if not name or name in read or not _is_number(number):
             raise OptionsError(path, found_expected(pair, f"a name once and its number, such as {example}"))
-        read[name] = value
+        read[name] = float(number)
     return read
 
 
@@ -141,7 +138,11 @@ def read_origin(origin: str | None) -> tuple[float, float] | str | None:
     if origin is None or origin.count(",") != 1:
         return origin
     lat, lon = origin.split(",")
+    return (float(lat), float(lon)) if _is_number(lat) and _is_number(lon) else origin
+
+
+def _is_number(text: str) -> bool:
     try:
-        return float(lat), float(lon)
+        return isfinite(float(text))
     except ValueError:
-        return origin
+        return False

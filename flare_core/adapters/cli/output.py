@@ -17,8 +17,9 @@ import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
-    from flare_core import FlareError, Plan
     from rich.console import Console, RenderableType
+
+    from flare_core import Plan
 
 PLACED: Final = 0
 INTERNAL: Final = 1
@@ -76,15 +77,8 @@ def note(text: str) -> None:
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line and without what could steer a terminal: names come from other people's files."""
+    """Return `text` on one line and without what could steer a terminal: names are other people's."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split("\n")))
-
-
-def emit_error(error: "FlareError", *, as_json: bool) -> None:
-    """Tell what is wrong: one line on standard error, beside it the document if one was asked for."""
-    note(str(error))
-    if as_json:
-        emit_json(refusal(error.code.value, error.message, error.path))
 
 
 def refusal(code: str, message: str, path: str) -> dict[str, str]:

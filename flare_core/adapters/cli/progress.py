@@ -1,7 +1,6 @@
 """Bound and gap while the solver works, and Ctrl-C to be content with the best plan so far."""
 
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from threading import Thread
@@ -10,15 +9,18 @@ from typing import TYPE_CHECKING, Final
 from flare_core.adapters.cli.output import console_of, note
 
 if TYPE_CHECKING:
-    from flare_core import Options, Plan, Progress
+    from collections.abc import Callable
+
     from rich.live import Live
+
+    from flare_core import Options, Plan, Progress
 
 PATIENCE_S: Final = 0.25
 """Most searches are over before anything need be shown."""
 
 
 class Watcher:
-    """The latest figures of a running search, as one line."""
+    """The latest figures of a running search, drawn as one line."""
 
     def __init__(self) -> None:
         self._latest: Progress | None = None
@@ -42,7 +44,7 @@ def line_of(progress: "Progress | None") -> str:
     return " · ".join((*parts, "Ctrl-C takes the best so far"))
 
 
-def watched(solve: "Callable[[Options], Plan]", options: "Options", *, live: bool) -> "Plan":
+def watched(solve: "Callable[[Options], Plan]", options: "Options", live: bool) -> "Plan":
     """Run `solve` where Ctrl-C can end it, and show how it goes if standard error is a terminal.
 
     The solver works in a thread of its own, because Python hands Ctrl-C to the main thread alone.
@@ -85,4 +87,4 @@ def _wait(future: "Future[Plan]", live: "Live | None") -> "Plan":
 def _live(watcher: Watcher) -> "Live":
     from rich.live import Live
 
-    return Live(watcher, console=console_of(sys.stderr), transient=True, refresh_per_second=8)  # type: ignore[arg-type]
+    return Live(watcher, console=console_of(sys.stderr), transient=True, refresh_per_second=8)

@@ -1,0 +1,78 @@
+"""``flare place``."""
+
+from typing import Annotated
+
+import typer
+
+from flare_core.adapters.cli import options as opt
+from flare_core.adapters.cli.inputs import (
+    DEMO,
+    check_stdin,
+    now_or,
+    read_intent_files,
+    read_offers,
+    tell_warnings,
+)
+from flare_core.adapters.cli.output import emit_drawn, emit_json, note, status_of
+
+
+def place(
+    intents: opt.Intents,
+    inventory: opt.Inventories = None,
+    assume: opt.Assume = None,
+    usd_eur: opt.UsdEur = None,
+    now: opt.Now = None,
+    origin: opt.Origin = None,
+    seed: opt.Seed = None,
+    time_limit: opt.TimeLimit = None,
+    effort: opt.Effort = None,
+    workers: opt.Workers = None,
+    weights: opt.Weights = None,
+    priority: opt.Priorities = None,
+    as_json: opt.AsJson = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", rich_help_panel=opt.SHOWING, help="Show what each rule removed.")
+    ] = False,
+    no_live: Annotated[
+        bool, typer.Option("--no-live", rich_help_panel=opt.SHOWING, help="No bound and gap while solving.")
+    ] = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Place intents on offers, all of them together.
+
+    [bold]Examples[/bold]
+
+      flare place intent.json
+      flare place intent.json -i offers.json --origin DE --explain
+      flare place a.json b.json -i catalogs/ --usd-eur 0.92 --assume known.json
+      cat intents.jsonl | flare place - --json --now 2026-01-15T10:35:00Z --weights cost=0.7,carbon=0.3
+    """
+    import flare_core as flare
+    from flare_core.adapters.cli.progress import watched
+
+    files = inventory or []
+    check_stdin(*intents, *files)
+    settings = opt.search_options(
+        seed=seed,
+        time_limit=time_limit,
+        effort=effort,
+        workers=workers,
+        weights=weights,
+        origin=origin,
+        priorities=priority or (),
+    )
+    asked = read_intent_files(intents)
+    offers = read_offers(files, usd_eur=usd_eur, assume=assume)
+    tell_warnings(offers)
+    moment = now_or(now)
+    plan = watched(lambda given: flare.place(asked, offers, now=moment, options=given), settings, not no_live)
+    if as_json:
+        if not files:
+            note(DEMO)
+        emit_json(plan.to_dict())
+    else:
+        from flare_core.adapters.cli.look import looks
+        from flare_core.adapters.cli.plans import drawn_plan
+
+        emit_drawn(*([] if files else [DEMO]), drawn_plan(plan, looks(plan, asked, moment), explain=explain))
+    raise typer.Exit(status_of(plan))
