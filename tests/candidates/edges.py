@@ -65,7 +65,7 @@ EDGES: Mapping[str, Edge] = {
     f"{C}.location": Edge("EU", "country", ("IE",), ("NO", "GB", "CH", None)),
     f"{C}.availability_zone": Edge("z-1", "zone", ("z-1",), ("z-10", "Z-1", None)),
     f"{C}.max_latency_ms": Edge(50, "performance.latency_ms", (50,), (50.1, None)),
-    f"{C}.providers": Edge(["AWS", "P2"], "provider", ("p2", "aws"), ("p1",)),
+    f"{C}.providers": Edge(["AWS", "P2"], "provider", ("p2", "aws", "Aws"), ("p1",)),
     f"{C}.energy.max_carbon_footprint": Edge(
         "120 gCO2/h",
         "energy.carbon_intensity",

@@ -124,7 +124,7 @@ amounts = st.integers(1, 10**12)
     cpu=st.integers(0, 10**9),
     memory=st.integers(0, 2**40),
     length=st.integers(1, 10**9),
-    budget=st.integers(0, 10**13),
+    left=st.sampled_from((-(10**9), -1, 0, 1, 10**9)),
     by_node=st.booleans(),
     total=st.booleans(),
 )
@@ -135,7 +135,7 @@ def test_prices_and_budgets_agree_with_fractions(
     cpu: int,
     memory: int,
     length: int,
-    budget: int,
+    left: int,
     by_node: bool,
     total: bool,
 ) -> None:
@@ -148,7 +148,6 @@ def test_prices_and_budgets_agree_with_fractions(
         cpu_milli=node_cpu,
         memory_mib=node_memory,
     )
-    limit = Limit("x", "total-cost" if total else "hourly-cost", "", budget, False, Topic.COST, "")
     asked = needs({**JOB, "workload.job.timeout": f"{length}s"})
     asked = replace(asked, gpus=gpus, cpu_milli=cpu or None, memory_mib=memory or None)
     if by_node:
@@ -160,8 +159,10 @@ def test_prices_and_budgets_agree_with_fractions(
     in_all = ceil(Fraction(per_hour * length, 3600))
     free = screened(replace(asked, limits=()), inventory)
     assert (free.task_ueur.tolist(), free.task_total_ueur.tolist()) == ([per_hour], [in_all])
+    rule, cost = ("total-cost", in_all) if total else ("hourly-cost", per_hour)
+    limit = Limit("x", rule, "", max(0, cost + left), False, Topic.COST, "")
     kept = screened(replace(asked, limits=(limit,)), inventory)
-    assert bool(len(kept)) == ((in_all if total else per_hour) <= budget)
+    assert bool(len(kept)) == (cost <= max(0, cost + left))
 
 
 def test_columns_are_whole_numbers() -> None:

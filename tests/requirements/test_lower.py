@@ -81,7 +81,7 @@ def test_figures_of_the_whole_are_in_base_units() -> None:
             "workload.storage.volumes": [volume, {**volume, "name": "w", "path": "/w"}],
             "workload.scaling": {"min_replicas": 3, "max_replicas": 7, "auto_scale": True},
             "constraints.max_hourly_cost": "10 EUR",
-            "constraints.energy.max_carbon_footprint": "0.3 g CO2/h",
+            "constraints.energy.max_carbon_footprint": "1.001 g CO2/h",
             "constraints.max_latency_ms": "40ms",
             "sla.availability": "99.9%",
         }
@@ -94,7 +94,7 @@ def test_figures_of_the_whole_are_in_base_units() -> None:
         200 * 1024,
     )
     assert (asked.tasks, asked.max_tasks, asked.auto_scale, asked.any_tasks) == (3, 7, True, False)
-    assert (asked.max_hourly_ueur, asked.max_total_ueur, asked.max_carbon_ug) == (10_000_000, None, 300_000)
+    assert (asked.max_hourly_ueur, asked.max_total_ueur, asked.max_carbon_ug) == (10_000_000, None, 1_001_000)
     assert (asked.shared, asked.spot, asked.latency_limit_ms) == (True, False, 40.0)
     assert asked.availability == pytest.approx(0.999)
     assert asked.availability_explicit

@@ -1,8 +1,8 @@
 """Energy: the efficiency rating, and the emission of one task.
 
-``constraints.energy.energy_efficiency_rating``: the letter, or where none is stated the one that follows from
-the PUE. ``constraints.energy.max_carbon_footprint``: one task alone must stay below the cap; what is not
-known of power, PUE or carbon intensity fails it.
+``constraints.energy.energy_efficiency_rating``: the letter, which inventories derive from the PUE where none is
+stated. ``constraints.energy.max_carbon_footprint``: one task alone must stay below the cap; what is not known
+of power, PUE or carbon intensity fails it.
 """
 
 import numpy as np
@@ -15,16 +15,12 @@ from flare_core.quantities import format_carbon
 from flare_core.requirements.types import Limit
 
 _RATINGS = "ABCDEF"
-_BEST_PUE = {"A": 1.2, "B": 1.4, "C": 1.6, "D": 1.8, "E": 2.0, "F": float("inf")}
 
 
 def _wasteful(view: View, limit: Limit) -> Mask:
     (worst,) = names(limit)
     good = frozenset(_RATINGS[: _RATINGS.index(worst) + 1])
-    rating = view.inventory.label["efficiency_rating"]
-    rated = named(rating, lambda name: name.upper() in good)
-    derived = (rating.codes < 0) & (view.inventory.number["pue"] <= _BEST_PUE[worst])
-    return ~(rated | derived)
+    return ~named(view.inventory.label["efficiency_rating"], good.__contains__)
 
 
 def _dirty(view: View, limit: Limit) -> Mask:
