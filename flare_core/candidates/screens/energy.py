@@ -1,8 +1,8 @@
 """Energy: the efficiency rating, and the emission of one task.
 
-``constraints.energy.energy_efficiency_rating``: the letter, which inventories derive from the PUE where none is
-stated. ``constraints.energy.max_carbon_footprint``: one task alone must stay below the cap; what is not known
-of power, PUE or carbon intensity fails it.
+``constraints.energy.energy_efficiency_rating``: the letter, which inventories derive from the PUE where none
+is stated. ``constraints.energy.max_carbon_footprint``: one task alone must stay below the cap; what is not
+known of power, PUE or carbon intensity fails it.
 """
 
 import numpy as np
