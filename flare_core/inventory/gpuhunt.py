@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -61,6 +62,10 @@ _NAMES: Final[Mapping[str, str]] = {
 _UNAVAILABLE: Final = frozenset({"not_available", "no_quota", "no_balance", "busy"})
 _GOOGLE_ZONE: Final = re.compile(r"([a-z]+-[a-z]+[0-9]+)-[a-z]")
 _MAX_GPUS: Final = 1024
+
+# Catalogs repeat few sizes many times.
+_milli = lru_cache(maxsize=4096)(parse_cpu_milli)
+_mebi = lru_cache(maxsize=4096)(parse_memory_mib)
 
 Record = Mapping[str, object]
 
@@ -284,7 +289,7 @@ def _flag(record: Record, key: str) -> bool:
 def _count(record: Record) -> Fraction:
     text = _digits(record, "gpu_count")
     try:
-        count = Fraction(parse_cpu_milli(text or 0, Rounding.DOWN), 1000)
+        count = Fraction(_milli(text or 0, Rounding.DOWN), 1000)
     except QuantityError:
         count = Fraction(-1)
     if not 0 <= count <= _MAX_GPUS:
@@ -295,7 +300,7 @@ def _count(record: Record) -> Fraction:
 def _cpu_milli(record: Record) -> int:
     text = _digits(record, "cpu")
     try:
-        return parse_cpu_milli(text, Rounding.DOWN) if text else UNKNOWN
+        return _milli(text, Rounding.DOWN) if text else UNKNOWN
     except QuantityError as error:
         raise CellError(f"cpu: {error}") from None
 
@@ -303,7 +308,7 @@ def _cpu_milli(record: Record) -> int:
 def _mib(record: Record, key: str, unit: str) -> int:
     text = _digits(record, key)
     try:
-        return parse_memory_mib(f"{text}{unit}", Rounding.DOWN) if text else UNKNOWN
+        return _mebi(f"{text}{unit}", Rounding.DOWN) if text else UNKNOWN
     except QuantityError:
         raise CellError(f"{key}: {found_expected(text, 'a number of GB')}") from None
 

@@ -1,6 +1,8 @@
 """SkyPilot's catalogs: every trap on a few rows, and the real files as they are."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -506,3 +508,23 @@ def test_offers_of_the_real_catalogs(
     hourly, count, memory = says(market, offer, "hourly_ueur", "gpu_count", "gpu_memory_mib")
     assert hourly == pytest.approx(float(usd) * 0.92e6, rel=0.005)
     assert (count, memory) == (gpus, memory_gib * 1024)
+
+
+LOAD = """
+import glob, resource, sys, time
+from flare_core.inventory.read import read_inventory
+start = time.process_time()
+found = read_inventory(*sorted(glob.glob(sys.argv[1])), usd_eur="0.92")
+print(len(found), time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.data
+def test_all_the_real_catalogs_load_within_three_seconds_and_300_mib(shared: Path) -> None:
+    """In a fresh process, CPU time of reading and peak memory of all; 0.8 s and 115 MiB when written."""
+    pattern = str(shared / "data" / "gpu-offers" / "skypilot-*" / "*" / "vms.csv")
+    done = subprocess.run([sys.executable, "-c", LOAD, pattern], capture_output=True, text=True, check=True)
+    offers, cpu_s, peak_mib = map(float, done.stdout.split())
+    assert offers == 60676
+    assert cpu_s <= 3
+    assert peak_mib <= 300
