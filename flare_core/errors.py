@@ -57,6 +57,10 @@ class FlareError(Exception):
         self.path = path
         self.message = message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross a process boundary whole, whatever a subclass takes to be made."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
 
 class IntentError(FlareError):
     """An intent that cannot be understood, and the place where reading stopped."""
@@ -95,6 +99,12 @@ class InternalError(FlareError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.INTERNAL, "", f"internal error: {message}")
+
+
+def _rebuilt(kind: type[FlareError], args: tuple[object, ...]) -> FlareError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def found_expected(found: object, expected: str) -> str:
