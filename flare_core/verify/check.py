@@ -106,13 +106,13 @@ def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequen
 
 def unsupported(intent: "Intent") -> Iterator[str]:
     """Return the paths of fields that are refused before placement."""
-    gpu = intent.workload.resources.gpu
-    if gpu is not None and gpu.multi_instance:
-        yield "workload.resources.gpu.multi_instance"
+    gpu, at = intent.workload.resources.gpu, "workload.resources.gpu"
+    if gpu is not None and gpu.count >= 1 and gpu.multi_instance:
+        yield f"{at}.multi_instance"
     if gpu is not None and gpu.count >= 2 and gpu.topology != "any":
-        yield "workload.resources.gpu.topology"
-    if gpu is not None and gpu.multi_gpu_efficiency is not None:
-        yield "workload.resources.gpu.multi_gpu_efficiency"
+        yield f"{at}.topology"
+    if gpu is not None and gpu.count >= 2 and gpu.multi_gpu_efficiency is not None:
+        yield f"{at}.multi_gpu_efficiency"
     if intent.constraints.availability is not None:
         yield "constraints.availability"
 

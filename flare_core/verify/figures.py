@@ -34,14 +34,15 @@ def same(a: float | None, b: float | None, step: float = 0.0) -> bool:
 def check_figures(intent: "Intent", placed: Placed, used: Used) -> Violations:
     """Check every figure, and the limits that hold for the whole placement."""
     carbon, availability = carbon_g_per_h(intent, used), availability_percent(intent, used)
-    for name, told, due in (
-        ("latency_ms", placed.latency_ms, latency_ms(used)),
-        ("performance_tflops", placed.performance_tflops, performance_tflops(used)),
-        ("carbon_g_per_hour", placed.carbon_g_per_hour, carbon),
-        ("availability_percent", placed.availability_percent, availability),
+    gpus = sum(len(row.gpus) for row, _ in used)
+    for name, told, due, step in (
+        ("latency_ms", placed.latency_ms, latency_ms(used), 0.0),
+        # Throughput may be told in whole thousandths for each GPU, emissions in micro-grams for each task.
+        ("performance_tflops", placed.performance_tflops, performance_tflops(used), 1e-3 * gpus),
+        ("carbon_g_per_hour", placed.carbon_g_per_hour, carbon, 1e-6 * len(used)),
+        ("availability_percent", placed.availability_percent, availability, 0.0),
     ):
-        # Emissions may be told as the sum of whole micro-grams for each task.
-        if not same(told, due, 1e-6 * len(used) if name == "carbon_g_per_hour" else 0.0):
+        if not same(told, due, step):
             yield Violation("figure", f"{placed.path}.{name}", f"found {told}, expected {due}")
     yield from _carbon_cap(intent, placed, carbon)
     yield from _availability_asked(intent, placed, availability)

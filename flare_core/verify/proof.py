@@ -59,10 +59,9 @@ def check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violat
         yield Violation("objective", "objective", "found an object for a single intent, expected a number")
         return
     due = _first_term(intent, told.placements[0], uses)
-    # A search counts TFLOPS and ms in whole thousandths for each task.
-    step = (
-        1e-3 * len(uses) if intent.objective in ("Performance_Maximization", "Latency_Minimization") else 0.0
-    )
+    # A search counts TFLOPS and ms in whole thousandths, for each GPU and each task.
+    steps = 1 + sum(len(use.row.gpus) for use in uses)
+    step = 1e-3 * steps if intent.objective in ("Performance_Maximization", "Latency_Minimization") else 0.0
     if due is not None and not same(objective, due, step):
         yield Violation("objective", "objective", f"found {objective}, expected {due}")
     if bound is not None:

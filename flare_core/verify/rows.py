@@ -117,6 +117,8 @@ def _times(intent: "Intent", placed: Placed, row: Row, offer: "Offer") -> Violat
 def end_due(intent: "Intent", start: datetime) -> datetime | None:
     """Return when a task that starts at `start` ends; None for a service without a deadline."""
     timeout, deadline = intent.workload.job.timeout, intent.constraints.deadline
+    if deadline is not None:
+        deadline = deadline.replace(microsecond=0)  # plans are made to the second
     if intent.workload.type == "service":
         return deadline
     if timeout is not None:
