@@ -315,13 +315,13 @@ def _far_below(market: Sequence[_Price]) -> Iterator[tuple[_Price, str]]:
             lowest[price.provider] = min(price.ueur, lowest.get(price.provider, price.ueur))
         if len(lowest) <= OTHER_PROVIDERS:
             return
-        first, second = sorted(lowest.values())[:2]
-        # Only the cheapest provider can lie below all the others.
-        low = [price for price in left if price.ueur < CHEAPER * second and lowest[price.provider] == first]
+        # Only the cheapest provider has prices below the second one's lowest.
+        second = sorted(lowest.values())[1]
+        low = [price for price in left if price.ueur < CHEAPER * second]
         if not low:
             return
         yield from ((price, f"the next provider asks {_per_gpu(second)}") for price in low)
-        left = [price for price in left if price not in low]
+        left = [price for price in left if price.ueur >= CHEAPER * second]
 
 
 def _per_gpu(ueur: float) -> str:

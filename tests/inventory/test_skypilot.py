@@ -230,6 +230,7 @@ def test_clouds_that_list_in_eur_leave_a_doubt() -> None:
             "{'Gpus': [{'Name': 'V100', 'SizeInMiB': 32510}], 'TotalGpuMemoryInMiB': 32510}",
             32,
         ),
+        (["H100"], 8, "{'Gpus': [{'SizeInMiB': 0}], 'TotalGpuMemoryInMiB': 652472}", 80),
         (["RTX PRO 6000 96GB"], 1, "{'Gpus': [{'SizeInMiB': 0}], 'TotalGpuMemoryInMiB': 0}", None),
         (["A100"], 1, "A100", None),
         (["A100"], 1, "", None),
