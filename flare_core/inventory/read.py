@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 from flare_core.errors import IntentError, InventoryError, found_expected
 from flare_core.intent.json import Json, parse_json
+from flare_core.inventory import gpuhunt, openb, skypilot
 from flare_core.inventory.build import RawOffers, combine
 from flare_core.inventory.document import read_document, read_offers
 from flare_core.inventory.fields import BY_PATH
 from flare_core.inventory.prices import settle
-from flare_core.inventory.skypilot import REQUIRED, parse_skypilot
 from flare_core.inventory.types import Inventory, Kind
 from flare_core.inventory.write import offer_document, to_document, to_frame
 
@@ -43,13 +43,13 @@ MAX_LINE_BYTES: Final = 2**20
 """Largest line of JSON Lines."""
 
 FORMATS: Final = ("document", "jsonl", "csv", "parquet", "skypilot", "gpuhunt", "openb")
-_SUFFIXES: Final = {
-    ".json": "document",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
+_SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_HEADERS: Final = (
+    ("skypilot", skypilot.REQUIRED),
+    ("gpuhunt", gpuhunt.REQUIRED),
+    ("openb", openb.NODE_COLUMNS),
+)
+_LONGEST_HEADER: Final = 2**16
 
 One: TypeAlias = "str | Path | TextIO | Mapping[str, object] | pd.DataFrame"
 Source: TypeAlias = "One | Sequence[One]"
@@ -152,18 +152,30 @@ def _bounded(text: object, name: str) -> str:
 
 
 def _read_text(text: str, name: str, format: str | None, usd_eur: object, several: bool) -> RawOffers:
-    if format is None:
-        format = "document" if text.lstrip()[:1] in ("{", "[") else "csv"
-    if format == "csv" and set(REQUIRED) <= set(text.partition("\n")[0].strip().split(",")):
-        format = "skypilot"
-    if format == "skypilot":
-        # The folder of a catalog is the name of its cloud.
-        return parse_skypilot(text, str(Path(name).absolute()), usd_eur=usd_eur)[0]
-    if format == "jsonl":
-        return read_offers(_json_lines(text, name), name, inside=": {}".format)
-    if format == "csv":
-        return _read_csv(text, name)
-    return read_document(_parsed(text, name), name, f"{name}: " if several and name else "")
+    is_json = text.lstrip()[:1] in ("{", "[") or name.lower().endswith(".json")
+    if format == "document" or (format is None and is_json):
+        document = _parsed(text, name)
+        if format is None and gpuhunt.is_offers(document):
+            return gpuhunt.parse_gpuhunt(text, name, usd_eur=usd_eur)[0]
+        return read_document(document, name, f"{name}: " if several and name else "")
+    match format or _csv_format(text):
+        case "jsonl":
+            return read_offers(_json_lines(text, name), name, inside=": {}".format)
+        case "skypilot":
+            # The folder of a catalog is the name of its cloud.
+            return skypilot.parse_skypilot(text, str(Path(name).absolute()), usd_eur=usd_eur)[0]
+        case "gpuhunt":
+            return gpuhunt.parse_gpuhunt(text, name, usd_eur=usd_eur)[0]
+        case "openb":
+            return openb.parse_openb_nodes(text, name)[0]
+        case _:
+            return _read_csv(text, name)
+
+
+def _csv_format(text: str) -> str:
+    """Tell from the header whose columns these are."""
+    header = {cell.strip() for cell in text[:_LONGEST_HEADER].partition("\n")[0].replace('"', "").split(",")}
+    return next((format for format, columns in _HEADERS if header.issuperset(columns)), "csv")
 
 
 def _parsed(text: str, name: str) -> Json:

@@ -29,7 +29,7 @@ def test_the_more_specific_assumption_wins() -> None:
     }
     for order in (list(assume), list(reversed(assume))):
         inventory = read(
-            offer(),
+            offer(region="EU-West-1"),
             offer(id="b", region="r"),
             offer(id="c", provider="p"),
             assume={k: assume[k] for k in order},

@@ -128,7 +128,8 @@ def occurrences(document: dict[str, Any], zone: str) -> Iterator[tuple[datetime,
 @pytest.mark.parametrize(("zone", "begin"), CHANGES)
 @pytest.mark.parametrize("frequency", ["weekly", "monthly"])
 @pytest.mark.parametrize(
-    ("ago", "hour", "length"), [(0, 0, 120), (35, 2, 60), (35, 14, 1500), (210, 13, 45), (3, 13, 90)]
+    ("ago", "hour", "length"),
+    [(0, 0, 120), (35, 2, 60), (35, 14, 1500), (210, 13, 45), (3, 13, 90), (34, 1, 4320)],
 )
 def test_maintenance_repeats_at_the_same_local_hour(
     zone: str, begin: str, frequency: str, ago: int, hour: int, length: int
@@ -144,6 +145,18 @@ def test_maintenance_repeats_at_the_same_local_hour(
     inside = open_times(read_calendar({"timezone": zone, "maintenance_windows": [event]}), start, end)
     times = [(int(a.timestamp()), int(b.timestamp())) for a, b in occurrences(event, zone)]
     assert_same_minutes(inside, start, end, lambda at: not any(a <= at < b for a, b in times))
+
+
+def test_maintenance_in_a_repeated_hour_keeps_to_the_hour_that_is_stated_and_then_to_the_first() -> None:
+    # 02:30 in Berlin for the second time, on the last Sundays of October 2026 and 2027, 53 weeks apart.
+    event = {"start": "2026-10-25T01:30:00Z", "end": "2026-10-25T01:45:00Z"}
+    calendar = read_calendar({"timezone": "Europe/Berlin", "maintenance_windows": [event]})
+    for day, hour in (("2026-10-25", 1), ("2027-10-31", 0)):
+        start = seconds(f"{day}T00:00:00Z")
+        at = start + hour * 3600 + 1800
+        assert subtract(((start, start + 10_800),), open_times(calendar, start, start + 10_800)) == (
+            (at, at + 900),
+        )
 
 
 def test_monthly_maintenance_skips_months_without_that_day() -> None:

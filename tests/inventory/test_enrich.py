@@ -65,26 +65,26 @@ def test_a_stated_value_that_no_part_has_tells_nothing() -> None:
 def test_one_gpu_is_joined_to_none() -> None:
     assert gpu("nvidia-h100", 1, power_w=700).value("interconnect", 0) is None
     assert gpu("nvidia-h100", 1, power_w=700).value("interconnect_gbps", 0) is None
+    assert gpu("nvidia-h100", 1, interconnect="nvlink", power_w=700).value("interconnect_gbps", 0) is None
     # "pcie" then says how the one GPU is plugged in, not that it is the PCIe part.
     assert gpu("nvidia-h100", 1, interconnect="pcie", memory="80Gi").value("power_w", 0) is None
 
 
 @pytest.mark.parametrize(
-    ("model", "stated", "nominal"),
+    ("model", "stated", "mib"),
     [
-        ("nvidia-h100", "81559Mi", "80Gi"),
-        ("nvidia-t4", "15360Mi", "16Gi"),
-        ("nvidia-l40s", "46068Mi", "48Gi"),
-        ("nvidia-a10g", "23028Mi", "24Gi"),
-        ("nvidia-h100", "80G", "80Gi"),
-        ("nvidia-a100", "10Gi", "10Gi"),
-        ("nvidia-b200", "192Gi", "192Gi"),
-        ("acme-x1", "81559Mi", "81559Mi"),
+        ("nvidia-h100", "81559Mi", 81920),
+        ("nvidia-t4", "15360Mi", 16384),
+        ("nvidia-l40s", "46068Mi", 49152),
+        ("nvidia-a10g", "23028Mi", 24576),
+        ("nvidia-h100", "80G", 81920),
+        ("nvidia-a100", "10Gi", 10240),
+        ("nvidia-b200", "192Gi", 196608),
+        ("acme-x1", "81559Mi", 81559),
     ],
 )
-def test_gpu_memory_is_nominal(model: str, stated: str, nominal: str) -> None:
-    same = gpu(model, memory=nominal).value("gpu_memory_mib", 0)
-    assert gpu(model, memory=stated).value("gpu_memory_mib", 0) == same
+def test_gpu_memory_is_nominal_and_never_less_than_stated(model: str, stated: str, mib: int) -> None:
+    assert gpu(model, memory=stated).value("gpu_memory_mib", 0) == mib
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,32 @@ def test_provider_facts_need_the_exact_provider_and_region() -> None:
 )
 def test_the_efficiency_rating_follows_from_the_pue(pue: float | None, rating: str | None) -> None:
     assert read_one(energy={"power_usage_effectiveness": pue}).value("efficiency_rating", 0) == rating
+
+
+def test_an_offer_means_the_same_alone_and_among_others() -> None:
+    """Facts are looked up once for each distinct combination; no two may be taken for each other."""
+    models = ("nvidia-h100", "nvidia-a100", "nvidia-v100", "nvidia-t4", "acme-x1")
+    stated: tuple[dict[str, Any], ...] = (
+        {},
+        {"memory": "40Gi"},
+        {"memory": "80Gi"},
+        {"power_w": 700},
+        {"power_w": 250},
+    )
+    places = (("aws", "us-east-1"), ("aws", "eu-west-1"), ("gcp", "us-east1"), ("p", "us-east-1"))
+    offers = [
+        offer(
+            id=f"{i:02}{j}{k}",
+            provider=place[0],
+            region=place[1],
+            gpu={"model": model, "count": count, **said},
+        )
+        for i, (model, count) in enumerate((m, c) for m in models for c in (1, 2, 8))
+        for j, said in enumerate(stated)
+        for k, place in enumerate(places)
+    ]
+    together = read(*offers)
+    for row, document in enumerate(offers):
+        alone = read(document)
+        for name in (*alone.whole, *alone.number, *alone.flag, *alone.label):
+            assert together.value(name, row) == alone.value(name, 0), (document, name)

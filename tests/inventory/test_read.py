@@ -124,6 +124,12 @@ def test_several_sources_are_put_together_and_told_apart(tmp_path: Path) -> None
         ]
 
 
+def test_one_document_alone_is_named_by_its_paths(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([offer(), offer(id="b", cpu="x")]))
+    assert read_inventory(path).warnings[0].startswith("offers.1.cpu: found 'x'")
+
+
 def test_bad_rows_of_a_csv_are_reported_with_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "offers.csv"
     path.write_text(
@@ -263,3 +269,57 @@ def test_the_documents_of_the_shared_cases_are_read(shared: Path) -> None:
                 assert skipped == len(inventory.warnings) == ("bad-row" in case["name"]), case["name"]
                 count += 1
     assert count > 100
+
+
+SKYPILOT = """InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region
+g6,L4,1,8.0,32.0,L4,1.00,0.40,us-east-1
+"""
+GPUHUNT = """instance_name,location,price,cpu,memory,gpu_count,gpu_name,gpu_memory,spot,disk_size
+g6,us-east-1,1.00,8,32.0,1,L4,24.0,False,
+"""
+OPENB = """sn,cpu_milli,memory_mib,gpu,model
+openb-node-0000,64000,262144,2,P100
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "model", "price"),
+    [
+        ("aws/vms.csv", SKYPILOT, "nvidia-l4", 920_000),
+        ("aws.csv", GPUHUNT, "nvidia-l4", 920_000),
+        ("nodes.csv", OPENB, "nvidia-p100", None),
+    ],
+    ids=["skypilot", "gpuhunt", "openb"],
+)
+def test_other_peoples_catalogs_are_known_by_their_columns(
+    name: str, text: str, model: str, price: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    inventory = read_inventory(path, {"offers": [offer(id="own")]}, usd_eur="0.92")
+    row = 1 - inventory.row("own")
+    assert inventory.value("gpu_model", row) == model
+    assert price is None or inventory.value("hourly_ueur", row) == price
+    with pytest.raises(flare.FlareError):
+        read_inventory(path, format="csv")
+    if price is not None:
+        with pytest.raises(flare.FlareError, match="usd_eur"):
+            read_inventory(path)
+
+
+def test_gpuhunts_json_is_known_by_its_fields(tmp_path: Path) -> None:
+    row = {
+        "instance_name": "g6",
+        "location": "us-east-1",
+        "price": 1.0,
+        "cpu": 8,
+        "memory": 32.0,
+        "gpu_count": 1,
+    }
+    row |= {"gpu_name": "L4", "gpu_memory": 24.0, "spot": False, "provider": "aws"}
+    path = tmp_path / "offers.json"
+    path.write_text(json.dumps([row]))
+    assert read_inventory(path, usd_eur="0.92").value("gpu_model", 0) == "nvidia-l4"
+    with pytest.raises(flare.InventoryError, match="unknown field"):
+        read_inventory(path, format="document")

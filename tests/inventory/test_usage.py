@@ -54,6 +54,10 @@ def test_the_part_that_goes_with_gpus_is_rounded_against_the_free_side() -> None
     assert groups(inventory) == [(1, 2, 6, 6, False)]
 
 
+def test_what_is_used_is_rounded_up() -> None:
+    assert used(nodes=1, used={"cpu": "0.0001", "memory": "1"}) == [(1, 4, 63_999, 255, False)]
+
+
 def test_unknown_capacity_stays_unknown_under_use() -> None:
     assert groups(read_one(nodes=1, cpu=None, memory=None, used={"gpus": 3, "cpu": "7"})) == [
         (1, 5, -1, -1, False)
@@ -130,6 +134,11 @@ def test_without_free_gpus_those_that_are_not_named_are_free() -> None:
     # Three GPUs and a quarter of one are free: 3250 of 4000 thousandths of the cores and the memory.
     assert groups(inventory)[0] == (1, 3, 52_000, 208, False)
     assert inventory.groups.free_indices(0, 4) == (0, 1, 3)
+
+
+def test_a_node_without_free_gpus_may_have_all_its_cores_free() -> None:
+    inventory = states({"node": 0, "free_gpus": [], "cpu": "64", "memory": "256Mi"})
+    assert groups(inventory)[0] == (1, 0, 64_000, 256, False)
 
 
 def test_a_node_state_that_leaves_everything_free_is_a_fresh_node() -> None:
