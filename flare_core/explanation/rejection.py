@@ -166,6 +166,7 @@ def _step(funnel: Funnel, path: str) -> FunnelStep | None:
 
 
 def _asked(case: Case, path: str) -> object:
-    said = case.written(path)
-    step = _step(case.funnel, path)
-    return said if said is not None else (step.asked if step is not None else "")
+    said, step = case.written(path), _step(case.funnel, path)
+    if isinstance(said, str | int | float) or step is None:
+        return said
+    return step.asked

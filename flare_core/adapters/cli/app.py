@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.place import place
@@ -64,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a name must not end the output
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = spread(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.exit(app(given, prog_name="flare", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        sys.exit(_wrong(given, "INVALID_FORMAT", error.format_message()))
+        sys.exit(_wrong(given, "INVALID_FORMAT", f"{error.format_message()} See flare --help."))
     except CancelledError as error:
         _wrong(given, error.code.value, error.message)
         sys.exit(UNKNOWN)
