@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import Future
 from dataclasses import replace
 from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from flare_core.adapters.cli.output import console_of, note
@@ -11,7 +12,8 @@ from flare_core.adapters.cli.output import console_of, note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.live import Live
+    from rich.console import Console
+    from rich.text import Text
 
     from flare_core import Options, Plan, Progress
 
@@ -24,24 +26,26 @@ class Watcher:
 
     def __init__(self) -> None:
         self._latest: Progress | None = None
+        self._started = monotonic()
 
     def tell(self, progress: "Progress") -> None:
         """Take new figures, from the solver's thread."""
         self._latest = progress
 
-    def __rich__(self) -> str:
-        return line_of(self._latest)
+    def __rich__(self) -> "Text":
+        from rich.text import Text
+
+        return Text(line_of(self._latest, monotonic() - self._started), no_wrap=True, overflow="ellipsis")
 
 
-def line_of(progress: "Progress | None") -> str:
-    """Return what is known so far, for people."""
-    parts = ["solving"]
+def line_of(progress: "Progress | None", seconds: float) -> str:
+    """Return what is known after `seconds`, for people."""
+    parts = [f"solving {seconds:.1f} s"]
     if progress is not None:
         figures = (("best", progress.incumbent), ("bound", progress.bound))
         parts += [f"{name} {value:,.6g}" for name, value in figures if value is not None]
         parts += [] if progress.gap is None else [f"gap {100 * progress.gap:.2f} %"]
-        parts += [f"{progress.time_s:.1f} s"]
-    return " · ".join((*parts, "Ctrl-C takes the best so far"))
+    return " · ".join((*parts, "Ctrl-C: stop with the best so far"))
 
 
 def watched(solve: "Callable[[Options], Plan]", options: "Options", live: bool) -> "Plan":
@@ -51,14 +55,13 @@ def watched(solve: "Callable[[Options], Plan]", options: "Options", live: bool) 
     """
     from flare_core import Cancellation
 
-    watcher, cancellation = Watcher(), Cancellation()
-    console = console_of(sys.stderr)
+    watcher, cancellation, console = Watcher(), Cancellation(), console_of(sys.stderr)
     shown = live and console.is_terminal
     given = replace(options, cancellation=cancellation, on_progress=watcher.tell if shown else None)
     future: Future[Plan] = Future()
     Thread(target=_run, args=(future, solve, given), daemon=True).start()
     try:
-        return _wait(future, _live(watcher) if shown else None)
+        return _shown(future, watcher, console) if shown else future.result()
     except KeyboardInterrupt:
         note("stopping; what follows is the best plan so far")
         cancellation.cancel()
@@ -72,19 +75,12 @@ def _run(future: "Future[Plan]", solve: "Callable[[Options], Plan]", options: "O
         future.set_exception(error)
 
 
-def _wait(future: "Future[Plan]", live: "Live | None") -> "Plan":
-    if live is None:
-        return future.result()
+def _shown(future: "Future[Plan]", watcher: Watcher, console: "Console") -> "Plan":
+    """Wait for the plan, showing how the search goes once it takes longer than most."""
+    from rich.live import Live
+
     try:
         return future.result(PATIENCE_S)
     except TimeoutError:
-        if future.done():
-            raise
-    with live:
-        return future.result()
-
-
-def _live(watcher: Watcher) -> "Live":
-    from rich.live import Live
-
-    return Live(watcher, console=console_of(sys.stderr), transient=True, refresh_per_second=8)
+        with Live(watcher, console=console, transient=True, refresh_per_second=8):
+            return future.result()
