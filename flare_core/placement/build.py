@@ -151,18 +151,20 @@ def _availability(ask: Ask, inventory: Inventory, loads: Loads, used: list[int])
 
 
 def runner_up(ask: Ask, loads: Loads) -> RunnerUp | None:
-    """Return the best candidate that `loads` does not use, as a task alone would choose it."""
-    found, score = ask.found, ask.score
-    if not loads or not len(found):
-        return None
+    """Return the candidate, not used by `loads`, on which all tasks alone would be best, capacity aside."""
+    found, score, tasks = ask.found, ask.score, ask.needs.tasks
     free = np.ones(len(found), np.bool_)
     free[[load.candidate for load in loads]] = False
     rest = np.flatnonzero(free)
-    if not len(rest):
+    if not loads or not len(rest):
         return None
-    for key in (found.misses, score.task + score.node + score.peak, found.task_ueur):
+    held = np.ones(len(found), np.int64)
+    np.maximum.at(held, found.group_candidate, found.group_tasks)
+    nodes = -(-tasks // held)
+    price = found.task_ueur * np.where(found.by_node, nodes, tasks)
+    for key in (found.misses, tasks * score.task + nodes * score.node + score.peak, price):
         keys = key[rest]
         rest = rest[keys == keys.min()]
     best = int(rest[0])
-    least = min(int(found.task_ueur[load.candidate]) for load in loads)
-    return RunnerUp(int(found.rows[best]), bool(found.spot[best]), int(found.task_ueur[best]) - least)
+    more = int(price[best]) - totals(ask, loads).hourly_ueur
+    return RunnerUp(int(found.rows[best]), bool(found.spot[best]), more)

@@ -126,7 +126,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp:
-    """The best candidate that was not chosen, and what one task on it would cost more per hour."""
+    """The best candidate that was not chosen, and what all tasks on it alone would cost more per hour."""
 
     offer: int
     spot: bool

@@ -85,7 +85,7 @@ def _runner_up(look: Look) -> Iterator[Row]:
     if found is not None:
         more = f"{format_rate(abs(found.more_ueur))} {'more' if found.more_ueur > 0 else 'less'}"
         yield _one_task(
-            look, found.offer, "runner-up", f"next best: {more if found.more_ueur else 'the same'} a task"
+            look, found.offer, "runner-up", f"next best: {more if found.more_ueur else 'the same'} in all"
         )
 
 
