@@ -1,9 +1,12 @@
 """The demonstration federation: what it has to offer, and that it is honest about it."""
 
 from collections import Counter
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+import flare_core as flare
 from flare_core.inventory.demo import demo_inventory
 from flare_core.inventory.types import ELASTIC, Inventory
 
@@ -58,3 +61,18 @@ def test_every_gpu_has_a_rating_and_a_power(federation: Inventory) -> None:
         if federation.value("gpu_count", row):
             assert federation.value("rating_tflops", row)
             assert federation.value("power_w", row)
+
+
+EXAMPLES = sorted(Path(str(files("flare_core") / "examples")).glob("0*.json"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_each_use_case_of_the_reference_is_placed_on_it(path: Path, federation: Inventory) -> None:
+    plan = flare.place(flare.read_intent(path), federation, now="2024-11-01T00:00:00Z")
+    [placement] = plan.to_dict()["placements"]
+    assert placement["status"] == "placed", placement["error"]
+    assert placement["relaxed"] == []
+
+
+def test_the_use_cases_are_all_there() -> None:
+    assert len(EXAMPLES) == 6
