@@ -1,6 +1,7 @@
 """The whole road on one screen: intents and offers in, a proven and checked plan out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Status
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
-from flare_core.requirements.types import Requirements
+from flare_core.requirements.types import Objective, Requirements
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search
 from flare_core.verify import verify
@@ -91,6 +92,8 @@ def _moment(now: str | datetime) -> datetime:
 
 
 def _check_names(intents: "Sequence[Intent]", options: Options) -> None:
+    if not intents:
+        raise OptionsError("intents", found_expected("none", "at least one intent"))
     seen: set[str] = set()
     for intent in intents:
         if intent.name in seen:
@@ -141,7 +144,7 @@ def _public(problem: Problem, primary: int) -> float:
     """Return the public figure of a primary value, for several intents the sum of the scaled ones."""
     if problem.several:
         offset = sum(ask.score.offset for ask in problem.asks)
-        return round((primary + offset) * problem.asks[0].score.unit, 9) + 0.0
+        return round((primary + offset) * problem.asks[0].score.unit, 6) + 0.0
     return problem.asks[0].score.public(primary)
 
 
@@ -238,10 +241,10 @@ def _unplaced(
 
 
 def _placer(inventory: Inventory, options: Options) -> Place:
-    """Return what places one intent alone and cheaply, for explanations."""
+    """Return what places one intent alone, as cheaply as possible, for explanations."""
 
     def place_alone(needs: Requirements) -> Price | None:
-        ask = _ask(needs, inventory, options, several=False)
+        ask = _ask(replace(needs, objective=Objective.COST), inventory, options, several=False)
         found = search(Problem((ask,), inventory), options, options.timer())
         if not found.packing[0]:
             return None
@@ -261,8 +264,8 @@ def _proof(
     primary = sum(totals(ask, loads).primary for ask, loads in pairs if loads)
     offset = sum(ask.score.offset for ask, loads in pairs if loads)
     unit = problem.asks[0].score.unit
-    best = round((primary + offset) * unit, 9) + 0.0
-    bound = None if found.bound is None else round((found.bound + offset) * unit, 9) + 0.0
+    best = round((primary + offset) * unit, 6) + 0.0
+    bound = None if found.bound is None else round((found.bound + offset) * unit, 6) + 0.0
     if found.outcome is Outcome.OPTIMAL:
         bound = best
     if not problem.several:

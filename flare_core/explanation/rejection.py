@@ -120,6 +120,11 @@ def _message(case: Case, path: str, topic: Topic, price: Price) -> str:
         return f"{path} is {asked}; the cheapest placement of {case.needs.name} without it costs {shown}"
     if path == "constraints.deadline":
         return f"the deadline {asked} is past or too soon: {case.needs.name} cannot end by then"
+    if case.funnel.accepted:
+        return (
+            f"{case.funnel.accepted} of {offers} offers could serve {case.needs.name}, but together they "
+            f"have no room for {case.needs.tasks} tasks at once; without {path} {asked} it could be placed"
+        )
     removed = offers if step is None else step.alone
     told = f"{offers - removed} of {offers} offers have {path} {asked}, none of them meets everything else"
     if topic is Topic.MODEL and removed == offers:

@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from ortools.sat.python import cp_model
 
+from flare_core.errors import NotSupportedError
 from flare_core.inventory.types import ELASTIC
 from flare_core.placement.packing import Problem
 
@@ -136,7 +137,7 @@ class Draft:
         return var
 
     def total(self, pairs: Iterable[tuple[Var, int]]) -> Terms:
-        """Return ``sum(coefficient * variable)``, its bounds computed and asserted."""
+        """Return ``sum(coefficient * variable)``, its bounds computed and held under `LIMIT`."""
         listed = [(var, int(c)) for var, c in pairs if c]
         least = most = size = 0
         for var, c in listed:
@@ -145,7 +146,9 @@ class Draft:
             least, most = least + min(ends), most + max(ends)
             size += max(abs(end) for end in ends)
         if size >= LIMIT:
-            raise OverflowError(f"a sum of the model reaches {size}, more than 2**53")
+            raise NotSupportedError(
+                "workload", f"a sum over its tasks that may reach {size}, more than 2**53"
+            )
         return Terms(tuple(v for v, _ in listed), tuple(c for _, c in listed), least, most)
 
     def require(self, rule: Hashable, line: cp_model.BoundedLinearExpression | bool | np.bool_) -> None:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from flare_core.placement.headroom import most_more
 from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
 
+_NOWHERE = 2**62
+
 
 class Value(NamedTuple):
     """The place of a packing in the order: smaller is better, field by field.
@@ -56,9 +58,10 @@ def value(problem: Problem, packing: Packing) -> Value:
 
 
 def _seats(problem: Problem, ask: Ask, loads: Loads) -> list[tuple[int, int]]:
-    """Return (offer row, node number) of every task."""
+    """Return (offer row, node number) of every task; a task that is not placed comes after all others."""
     number = problem.inventory.groups.node
-    return [
+    missing = ask.needs.tasks - sum(load.tasks for load in loads)
+    return [(_NOWHERE, _NOWHERE)] * missing + [
         (int(ask.found.rows[load.candidate]), number(int(ask.found.group[load.group]), load.node))
         for load in loads
         for _ in range(load.tasks)

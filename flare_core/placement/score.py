@@ -56,7 +56,7 @@ class Score:
 
     def public(self, value: int) -> float:
         """Return the public figure of a primary `value`."""
-        return round((value + self.offset) * self.unit, 9) + 0.0
+        return round((value + self.offset) * self.unit, 6) + 0.0
 
 
 def per_node(needs: Requirements, found: Candidates) -> Mask:

@@ -1,18 +1,18 @@
 """A first plan in a few milliseconds: the incumbent that every search starts from and falls back to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from flare_core.inventory.types import IntArray
-from flare_core.model.families import broken
-from flare_core.model.rule import Rule
+from flare_core.model.families import broken, rules_of
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
 
 
-def greedy(problem: Problem, rules: tuple[Rule, ...]) -> Packing:
+def greedy(problem: Problem) -> Packing:
     """Return a packing that keeps all rules, intents in the order of priority, then most demanding first.
 
     Each intent takes the best of a few ways to fill its nodes: by its objective, by price, by carbon, spread
@@ -22,18 +22,19 @@ def greedy(problem: Problem, rules: tuple[Rule, ...]) -> Packing:
     ledger = Ledger(problem.inventory)
     order = sorted(range(len(problem.asks)), key=lambda i: _precedence(problem.asks[i], i))
     for i in order:
-        best = None
-        for loads in _ways(problem.asks[i], i, ledger):
-            tried = tuple(loads if k == i else own for k, own in enumerate(packing))
-            if loads and not broken(problem, tried, rules):
-                worth = value(problem, tried)
-                if best is None or worth < best[0]:
-                    best = worth, loads
-        if best is not None:
-            packing[i] = best[1]
-            for load in best[1]:
-                ledger.take(i, problem.asks[i], load)
+        packing[i] = _best(problem, i, ledger)
+        for load in packing[i]:
+            ledger.take(i, problem.asks[i], load)
     return tuple(packing)
+
+
+def _best(problem: Problem, i: int, ledger: Ledger) -> Loads:
+    """Return the best way to place intent `i` beside what is taken, () where there is none."""
+    alone = replace(problem, asks=(problem.asks[i],))
+    rules = rules_of(alone)
+    ways = (loads for loads in _ways(problem.asks[i], i, ledger) if loads)
+    good = [loads for loads in dict.fromkeys(ways) if not broken(alone, (loads,), rules)]
+    return min(good, key=lambda loads: value(alone, (loads,)), default=())
 
 
 def _precedence(ask: Ask, i: int) -> tuple[int, int, int, int]:

@@ -13,6 +13,7 @@ from flare_core.placement.order import value
 from flare_core.placement.packing import Load, Loads, Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.solve.cpsat import Answer, Run
+from flare_core.solve.prune import least_primary
 from flare_core.solve.result import Search
 
 Watch = Callable[[float, float | None, float | None], None]
@@ -67,12 +68,17 @@ class _Descent:
         return Search(
             packing=self.best,
             outcome=self._outcome(primary_done, placing_done),
-            bound=bound,
+            bound=self._bound(bound),
             placed_bound=min(placed_bound, wanted),
             path="cp-sat",
             warnings=tuple(warnings),
             effort=self.run.effort,
         )
+
+    def _bound(self, searched: int | None) -> int | None:
+        """Return the best bound on the primary value of the plans that place as many as the best one."""
+        known = [searched, least_primary(self.problem) if all(self.best) else None]
+        return max((bound for bound in known if bound is not None), default=None)
 
     def _outcome(self, primary_done: bool, placing_done: bool) -> Outcome:
         if not any(self.best):
@@ -86,6 +92,7 @@ class _Descent:
         if all(self.best):  # nobody is left out: a certificate
             for one in self.draft.placed:
                 self.draft.model.add(one == 1)
+                self.draft.bounds[one.index] = (1, 1)
         for level in levels(self.draft, Stage.PLACED):
             answer = self._level(level)
             if answer is None or not answer.proven:
@@ -134,34 +141,32 @@ class _Descent:
 
     def _settle(self) -> bool:
         """Settle the ties, as long as there are any; return whether they are settled."""
+        only = False
         for stage in (Stage.TERMS, Stage.FEWEST, Stage.OFFERS):
-            only = self._only()
-            if only is None:
+            answer = only or self._only()
+            if answer is None:
                 return False
-            if only:
-                break
-            if not self._descend(levels(self.draft, stage)):
+            only = answer
+            # Who sits with whom on shared nodes may still be open, and with it how many nodes it takes.
+            if (not only or (stage is Stage.FEWEST and self.draft.shared)) and not self._descend(
+                levels(self.draft, stage)
+            ):
                 return False
         return self._descend(node_levels(self.draft, self.best))
 
     def _only(self) -> bool | None:
-        """Whether no other choice of offers is as good so far; None where that could not be found out.
+        """Whether no other choice of node groups is as good so far; None where that could not be found out.
 
-        Another one has fewer tasks on some candidate that is used now.
+        Another one has fewer tasks on some group that is used now.
         """
-        counts: dict[tuple[int, int], int] = {}
+        counts = {(i, load.group): 0 for i, loads in enumerate(self.best) for load in loads}
         for i, loads in enumerate(self.best):
             for load in loads:
-                counts[i, load.candidate] = counts.get((i, load.candidate), 0) + load.tasks
-        if self.values is None:
-            return False
+                counts[i, load.group] += load.tasks
         draft, other = self.draft, self.draft.flag("other")
-        fewer = []
-        for (i, j), tasks in counts.items():
-            less = draft.flag(f"fewer[{i},{j}]")
-            on_it = [int(k == j) for k in range(len(self.problem.asks[i].found))]
-            draft.model.add(draft.over_tasks(i, on_it).expr() <= tasks - 1).only_enforce_if(less)
-            fewer.append(less)
+        fewer = [draft.flag(f"fewer[{i},{g}]") for i, g in counts]
+        for ((i, g), tasks), less in zip(counts.items(), fewer, strict=True):
+            draft.model.add(draft.tasks[i, g] <= tasks - 1).only_enforce_if(less)
         draft.model.add_bool_or(fewer).only_enforce_if(other)
         answer = self._level(Level("other", Stage.OFFERS, draft.total([(other, -1)])), keep=False)
         return None if answer is None or not answer.proven else answer.bound == 0
@@ -210,8 +215,10 @@ class _Descent:
         return answer
 
     def _take(self, packing: Packing, answer: Answer) -> None:
-        if answer.proven or value(self.problem, packing) <= value(self.problem, self.best):
+        if value(self.problem, packing) <= value(self.problem, self.best):
             self.best, self.values = packing, answer.values
+        else:  # as good up to this level, and better after it
+            self.values = None
 
     def _cut(self, draft: Draft, packing: Packing) -> bool:
         """Exclude `packing` where its uptimes do not add up; return whether it was excluded."""

@@ -148,6 +148,13 @@ def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
     return replace(problem, asks=asks), moved
 
 
+def least_primary(problem: Problem) -> int | None:
+    """Return a value below which no plan that places every intent whole lies; None with intents of "Any"."""
+    if any(a.needs.any_tasks or not len(a.found) for a in problem.asks):
+        return None
+    return sum(int(np.floor(_floors(ask).min())) for ask in problem.asks)
+
+
 def _floors(ask: Ask) -> FloatArray:
     """Return for each candidate the least primary value of a placement that uses it, capacity aside."""
     tasks, score = ask.needs.tasks, ask.score

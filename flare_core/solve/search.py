@@ -49,7 +49,7 @@ def _closed(problem: Problem) -> Search | None:
 def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:
     """Search in what pruning leaves; where that is much, settle the objective first and prune by it."""
     smaller = prune(problem)
-    smaller, packing = tighten(smaller, greedy(smaller, rules_of(smaller)))
+    smaller, packing = tighten(smaller, greedy(smaller))
     found = _closed(smaller)  # what is left may be simple
     if found is None and sum(len(ask.found) for ask in smaller.asks) > FEW:
         first = lexicographic.search(smaller, packing, run, watch=watch, ties=False)

@@ -185,12 +185,13 @@ def _nodes(draft: Draft) -> Pairs:
 def _offers(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     """Yield, intent by intent, what makes the list of its offers in task order the smallest.
 
-    One task: the rank of its offer. Several: as many tasks as possible on the first offer, then on the next.
+    One task: the rank of its offer, nowhere being the last. Several: as many tasks as possible on the first
+    offer, then on the next.
     """
     for i, ask in enumerate(draft.problem.asks):
         ranks = range(len(ask.found))
         if ask.needs.tasks == 1:
-            yield f"offers[{ask.name}]", draft.pairs(i, list(ranks))
+            yield f"offers[{ask.name}]", draft.pairs(i, [rank - len(ranks) for rank in ranks])
             continue
         for j in ranks:
             on_it = [int(k == j) for k in ranks]
