@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flare_core.candidates.latency import with_latency
 from flare_core.candidates.screen import screen
+from flare_core.candidates.types import Candidates
 from flare_core.catalog.regions import resolve_origin
 from flare_core.errors import (
     CancelledError,
@@ -33,6 +34,10 @@ from flare_core.verify import verify
 
 if TYPE_CHECKING:
     from flare_core.intent import Intent
+
+
+EXACT = 2**53
+"""Sums in base units stay below this."""
 
 
 def place(
@@ -122,8 +127,23 @@ def _problem(intents: "Sequence[Intent]", inventory: Inventory, now: datetime, o
 
 def _ask(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
     found = screen(needs, inventory)
+    _check_size(needs, found)
     priority = round(options.priorities.get(needs.name, 1.0) * 1e6)
     return Ask(needs, found, score(needs, found, options.balance(), scaled=several), max(1, priority))
+
+
+def _check_size(needs: Requirements, found: Candidates) -> None:
+    """Refuse sums that whole numbers of the solver and of JSON do not hold exactly."""
+    for what, amounts in (
+        ("its price", found.task_total_ueur),
+        ("its price", found.task_ueur),
+        ("its carbon", found.carbon_ug),
+        ("its throughput", found.performance_mtflops),
+    ):
+        reach = needs.max_tasks * int(amounts.max(initial=0))
+        if reach >= EXACT:
+            text = f"{needs.max_tasks} tasks of which {what} may reach {reach} in all, more than 2**53"
+            raise NotSupportedError("workload", text)
 
 
 def _teller(problem: Problem, options: Options) -> Watch | None:

@@ -116,6 +116,7 @@ class Options:
         _check_number("effort", self.effort, 0, 1e9)
         _check_whole("seed", self.seed, 0, 2**31 - 1)
         _check_whole("workers", self.workers, 1, 64)
+        _check_mapping("priorities", self.priorities)
         for name, priority in self.priorities.items():
             _check_number(f"priorities.{name}", priority, 0, 1e6)
         if self.weights is not None:
@@ -138,11 +139,17 @@ def _check_whole(path: str, value: object, least: int, most: int) -> None:
         raise OptionsError(path, found_expected(value, f"a whole number from {least} to {most}"))
 
 
+def _check_mapping(path: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise OptionsError(path, found_expected(value, "a mapping from names to numbers"))
+
+
 def _check_weights(weights: Mapping[str, float]) -> None:
+    _check_mapping("weights", weights)
     for term, weight in weights.items():
         if term not in TERMS:
             raise OptionsError(f"weights.{term}", found_expected(term, f"one of {', '.join(TERMS)}"))
-        if isinstance(weight, bool) or not 0 <= weight <= 1e6:
-            raise OptionsError(f"weights.{term}", found_expected(weight, "a number from 0 to 1000000"))
+        if weight != 0 or isinstance(weight, bool):
+            _check_number(f"weights.{term}", weight, 0, 1e6)
     if not any(weights.values()):
         raise OptionsError("weights", "found no weight above 0, expected at least one")

@@ -221,7 +221,10 @@ def resolve_origin(origin: Point | str) -> Point:
 
 
 def _valid_point(point: Point) -> Point:
-    lat, lon = point
+    try:
+        lat, lon = (float(angle) for angle in point)
+    except (TypeError, ValueError):
+        lat = lon = math.nan
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise OptionsError("origin", found_expected(point, "latitude in -90..90 and longitude in -180..180"))
-    return float(lat), float(lon)
+    return lat, lon

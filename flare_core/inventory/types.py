@@ -154,9 +154,9 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 DERIVED: tuple[Column, ...] = (
-    # Throughput that the performance term counts: dense FP16 tensor TFLOPS of one GPU, FP32 where there is none.
+    # What the performance term counts: dense FP16 tensor TFLOPS of one GPU, FP32 where there is none.
     Column("rating_tflops", "", Kind.NUMBER),
-    # "fp16", "fp32" (no tensor rating known), or "fp16-lowest"/"fp32-lowest" (the model has several parts that fit).
+    # "fp16" or "fp32" (no tensor rating known), "-lowest" where the model has several parts that fit.
     Column("rating_basis", "", Kind.TEXT),
     Column("latency_estimated", "", Kind.FLAG),
     # Paths filled in from `assume`, sorted and joined by ",".
