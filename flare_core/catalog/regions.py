@@ -12,7 +12,7 @@ each (``US`` is the United States without the territories that have their own co
 
 from dataclasses import dataclass
 from functools import cache
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, nan, radians, sin, sqrt
 
 from flare_core.catalog._tables import Row, rows
 from flare_core.errors import OptionsError, found_expected
@@ -224,7 +224,7 @@ def _valid_point(point: Point) -> Point:
     try:
         lat, lon = (float(angle) for angle in point)
     except (TypeError, ValueError):
-        lat = lon = math.nan
+        lat = lon = nan
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise OptionsError("origin", found_expected(point, "latitude in -90..90 and longitude in -180..180"))
     return lat, lon

@@ -59,7 +59,7 @@ def _drawn_placement(look: Look, *, explain: bool) -> Iterator[RenderableType]:
     if explain or placement.status is not Status.PLACED:
         yield from ("", f"{funnel.accepted} of {funnel.offers} offers meet every constraint:")
         yield Fitting(lambda width: drawn_funnel(funnel, width))
-        yield "Removed by this rule alone, with it as first reason, with it as only reason."
+        yield "alone: fail this rule; first: it is their first reason; only: they fail no other"
 
 
 def _figures(p: Placement) -> Iterator[str]:
