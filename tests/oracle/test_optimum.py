@@ -1,0 +1,109 @@
+"""In worlds small enough to enumerate, place answers what exhaustion finds, down to the last tie."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from tests.oracle.compare import differences
+from tests.oracle.oracle import Oracle, Terms
+from tests.worlds import World, medium, patched, small
+
+CHUNK = 50
+FULL = 400
+"""Instances in one test of the full figures."""
+
+
+def _differing(seeds: range) -> dict[int, list[str]]:
+    found = {seed: differences(small(seed), small(seed).document()) for seed in seeds}
+    return {seed: different for seed, different in found.items() if different}
+
+
+@pytest.mark.parametrize("chunk", range(8))
+def test_place_finds_the_optimum_of_exhaustion(chunk: int) -> None:
+    assert not _differing(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(15))
+def test_place_finds_the_optimum_of_exhaustion_in_six_thousand_worlds(chunk: int) -> None:
+    assert not _differing(range(chunk * FULL, (chunk + 1) * FULL))
+
+
+@pytest.mark.t1
+def test_the_six_thousand_worlds_try_every_kind_of_constraint_two_hundred_times() -> None:
+    tried = Counter(tag for seed in range(15 * FULL) for tag in small(seed).tags)
+    print(dict(tried.most_common()))
+    assert min(tried.values()) >= 200
+
+
+# --- at the edge of feasibility ---------------------------------------------------------------------
+
+
+class Edge(NamedTuple):
+    """A budget, the objective that spends least of it, what is spent, and how an amount is written."""
+
+    path: str
+    objective: str
+    spent: Callable[[Terms], int]
+    unit: str
+
+
+HOURLY = Edge("constraints__max_hourly_cost", "Cost_Minimization", lambda t: t.hourly, "EUR/hour")
+TOTAL = Edge("constraints__max_total_cost", "Cost_Minimization", lambda t: t.total, "EUR")
+CARBON = Edge(
+    "constraints__energy__max_carbon_footprint", "Energy_Efficiency", lambda t: t.carbon, "g CO2/h"
+)
+
+
+def _with(world: World, edge: Edge, limit: int, **changes: object) -> World:
+    asked = {edge.path: f"{limit // 10**6}.{limit % 10**6:06d} {edge.unit}", **changes}
+    return replace(world, intents=(patched(world.intents[0], **asked),))
+
+
+def at_the_edge(seed: int) -> tuple[Counter[bool], list[str]]:
+    """Set a budget to what the least plan spends, and a millionth below.
+
+    Return how often exhaustion finds a plan and how often none, and where `place` differs.
+    """
+    world = medium(seed, tasks=4, offers=6)
+    service = world.intents[0]["workload"]["type"] == "service"
+    edge = CARBON if seed % 4 == 0 else HOURLY if service else TOTAL
+    least = Oracle(_with(world, edge, 10**12, objective=edge.objective)).best().choices[0]
+    found: Counter[bool] = Counter()
+    wrong: list[str] = []
+    if least is None:
+        return found, wrong
+    for limit in (edge.spent(least.terms), edge.spent(least.terms) - 1):
+        if limit >= 0:
+            capped = _with(world, edge, limit)
+            best = Oracle(capped).best()
+            found[best.choices[0] is not None] += 1
+            wrong += [f"{seed}: {text}" for text in differences(capped, capped.document(), best)]
+    return found, wrong
+
+
+def _edges(seeds: range) -> Counter[bool]:
+    found: Counter[bool] = Counter()
+    wrong: list[str] = []
+    for seed in seeds:
+        counted, different = at_the_edge(seed)
+        found += counted
+        wrong += different
+    assert not wrong
+    return found
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_a_budget_that_is_exactly_met_and_one_that_is_a_millionth_short(chunk: int) -> None:
+    found = _edges(range(chunk * 20, chunk * 20 + 20))
+    assert min(found[True], found[False]) >= 8
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(15))
+def test_two_thousand_plans_barely_exist_and_two_thousand_do_not(chunk: int) -> None:
+    found = _edges(range(chunk * 260, (chunk + 1) * 260))
+    assert min(found[True], found[False]) >= 134
