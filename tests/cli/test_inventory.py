@@ -1,5 +1,6 @@
 """``flare inventory``: what there is, and the same in another form."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import flare_core
 from flare_core.inventory.demo import demo_inventory
 from flare_core.inventory.write import to_document
 from tests.cli.conftest import Flare
-from tests.cli.worlds import federation, offer, written
+from tests.cli.worlds import federation, offer, service, written
 
 HEADER = "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice"
 
@@ -85,6 +86,14 @@ def test_prices_that_are_not_believed_are_listed(flare: Flare, tmp_path: Path) -
     summary = flare("inventory", tmp_path, "--usd-eur", "1", "--json").document
     assert [flagged["why"] for flagged in summary["flagged"]] == ["zero price"]
     assert summary["models"][0]["least_per_gpu"] == "2.50 EUR/hour"
+
+
+def test_a_price_that_is_not_believed_is_not_shown_as_one(flare: Flare, tmp_path: Path) -> None:
+    catalog(tmp_path, "one", "free,H100,4,64,512,0,eu-1,,", "big,H100,4,64,512,2.5,eu-1,,")
+    intent = written(tmp_path, "intent.json", service())
+    done = flare("place", intent, "-i", tmp_path, "--usd-eur", "1")
+    assert done.status == 0
+    assert re.search(r"^rejected +one/eu-1/free +\? ", done.out, re.M)
 
 
 def test_warnings_are_listed(flare: Flare, tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ class Look:
         bought = pricing.bought_at(self.inventory, self.needs.spot)[offers]
         by_node = ~self.inventory.label["billing"].take(offers).where("gpu".__eq__)
         prices = pricing.task_ueur(self.needs, self.inventory, offers, bought, by_node)
-        return np.where(bought < 0, NO_PRICE, prices)
+        flagged = self.inventory.label["price_flag"].codes[offers] >= 0
+        return np.where((bought < 0) | flagged, NO_PRICE, prices)
 
     def spot(self, offer: int) -> bool:
         """Whether a task here would be bought as spot."""

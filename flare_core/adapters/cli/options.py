@@ -89,6 +89,7 @@ Priorities: TypeAlias = Annotated[
         help="How much placing this intent counts beside the others. May be repeated. \\[default: 1]",
     ),
 ]
+# The next two are also read by `main`, which needs them where a command was not even entered.
 AsJson: TypeAlias = Annotated[
     bool,
     typer.Option("--json", rich_help_panel=SHOWING, help="Print exactly one JSON document, nothing else."),

@@ -64,8 +64,8 @@ def place(
     asked = read_intent_files(intents)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
     tell_warnings(offers)
-    moment = now_or(now)
-    plan = watched(lambda given: flare.place(asked, offers, now=moment, options=given), settings, not no_live)
+    moment, solve = now_or(now), flare.place  # named here, as loading the solver is no part of solving
+    plan = watched(lambda given: solve(asked, offers, now=moment, options=given), settings, not no_live)
     if as_json:
         if not files:
             note(DEMO)
