@@ -162,9 +162,6 @@ def _teller(problem: Problem, options: Options) -> Watch | None:
 
 def _public(problem: Problem, primary: int) -> float:
     """Return the public figure of a primary value, for several intents the sum of the scaled ones."""
-    if problem.several:
-        offset = sum(ask.score.offset for ask in problem.asks)
-        return round((primary + offset) * problem.asks[0].score.unit, 6) + 0.0
     return problem.asks[0].score.public(primary)
 
 
@@ -281,11 +278,8 @@ def _proof(
     if found.outcome in (Outcome.INFEASIBLE, Outcome.UNKNOWN):
         return None, None, None
     pairs = list(zip(problem.asks, found.packing, strict=True))
-    primary = sum(totals(ask, loads).primary for ask, loads in pairs if loads)
-    offset = sum(ask.score.offset for ask, loads in pairs if loads)
-    unit = problem.asks[0].score.unit
-    best = round((primary + offset) * unit, 6) + 0.0
-    bound = None if found.bound is None else round((found.bound + offset) * unit, 6) + 0.0
+    best = _public(problem, sum(totals(ask, loads).primary for ask, loads in pairs))
+    bound = None if found.bound is None else _public(problem, found.bound)
     if found.outcome is Outcome.OPTIMAL:
         bound = best
     if not problem.several:

@@ -129,9 +129,9 @@ def _groups(view: View, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         groups = np.flatnonzero(owner >= 0)
         owner = owner[groups]
     tasks = tasks_per_node(view, groups)
-    if tasks.all():
-        return owner, groups, tasks
     held = tasks > 0
+    if held.all():
+        return owner, groups, tasks
     return owner[held], groups[held], tasks[held]
 
 

@@ -26,8 +26,6 @@ _JOINT: tuple[tuple[str, Topic, str], ...] = (
     ("constraints.energy.max_carbon_footprint", Topic.OTHER, "max_carbon_ug"),
     ("sla.availability", Topic.OTHER, "availability"),
 )
-_COUNT = "workload.resources.gpu.count"
-
 Price = tuple[int, int]
 """Hourly and total price of a placement, micro-EUR."""
 
@@ -76,15 +74,25 @@ def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
 def without(needs: Requirements, path: str) -> Requirements:
     """Return `needs` without the constraint at `path`; a count of GPUs is lowered to one."""
     lifted = replace(needs, limits=tuple(limit for limit in needs.limits if limit.path != path))
-    if path == "constraints.max_hourly_cost":
-        return replace(lifted, max_hourly_ueur=None)
-    if path == "constraints.max_total_cost":
-        return replace(lifted, max_total_ueur=None)
-    if path == "constraints.energy.max_carbon_footprint":
-        return replace(lifted, max_carbon_ug=None)
-    if path == "sla.availability":
-        return replace(lifted, availability=None)
-    return replace(lifted, gpus=1) if path == _COUNT and needs.gpus > 1 else lifted
+    match path:
+        case "constraints.max_hourly_cost":
+            return replace(lifted, max_hourly_ueur=None)
+        case "constraints.max_total_cost":
+            return replace(lifted, max_total_ueur=None)
+        case "constraints.energy.max_carbon_footprint":
+            return replace(lifted, max_carbon_ug=None)
+        case "sla.availability":
+            return replace(lifted, availability=None)
+        case "workload.resources.cpu":
+            return replace(lifted, cpu_milli=None)
+        case "workload.resources.memory":
+            return replace(lifted, memory_mib=None)
+        case "workload.storage.volumes":
+            return replace(lifted, storage_mib=None)
+        case "workload.resources.gpu.count":
+            return replace(lifted, gpus=min(1, needs.gpus))
+        case _:
+            return lifted
 
 
 def _paths(case: Case) -> Iterator[tuple[str, Topic]]:

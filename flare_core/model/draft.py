@@ -138,7 +138,7 @@ class Draft:
 
     def total(self, pairs: Iterable[tuple[Var, int]]) -> Terms:
         """Return ``sum(coefficient * variable)``, its bounds computed and held under `LIMIT`."""
-        listed = [(var, int(c)) for var, c in pairs if c]
+        listed = [(var, int(c)) for var, c in pairs if c and self.bounds[var.index] != (0, 0)]
         least = most = size = 0
         for var, c in listed:
             low, high = self.bounds[var.index]

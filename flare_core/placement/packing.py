@@ -93,6 +93,7 @@ def totals(ask: Ask, loads: Loads) -> Totals:
         speed += t * int(found.performance_mtflops[j])
         carbon += t * int(found.carbon_ug[j])
     used = [load.candidate for load in loads]
+    primary += score.offset if loads else 0
     primary += max((int(score.peak[j]) for j in used), default=0)
     latency = max((int(found.latency_us[j]) for j in used), default=0)
     return Totals(tasks, misses, primary, hourly, in_term, total, speed, latency, carbon)

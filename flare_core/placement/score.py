@@ -6,8 +6,12 @@ A placement's primary value, to be minimised, is::
 
 with ``j`` the candidate on which the task or node lies. Every term of the objectives fits this shape: cost
 by the GPU, performance and carbon add up over tasks, cost by the node over nodes, and latency is that of
-the worst task. A sum of scaled terms (``Balanced_Optimization``, and every objective where several
-intents share a plan) is quantised here, once, in steps of 2**-36 of a term's range.
+the worst task.
+
+A sum of scaled terms (``Balanced_Optimization``, and every objective where several intents share a plan) is
+quantised here, once, in steps of 2**-36 of a term's range. The best and worst value of a term are those of
+all tasks on one candidate, capacity aside; where a node is paid once for several tasks, the best is with
+full nodes and the worst with a node for each task. A term that is the same everywhere counts nothing.
 """
 
 from collections.abc import Mapping
@@ -16,15 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from flare_core.candidates.types import Candidates
-from flare_core.inventory.types import FloatArray, IntArray, Mask
+from flare_core.inventory.types import IntArray, Mask
 from flare_core.requirements.types import Objective, Requirements
 
 STEPS = 2**36
 """Quantisation of scaled terms: one range is this many steps."""
-
-FLATNESS = 2**-16
-"""A term whose range is less than this part of its worst value counts as this much: differences of a
-thousandth of a percent are not blown up to the full range, and coefficients stay bounded."""
 
 _PURE: Mapping[Objective, Mapping[str, float]] = {
     Objective.COST: {"cost": 1.0},
@@ -45,7 +45,7 @@ _UNITS = {
 class Score:
     """Coefficients of the primary value (see the module), shape (candidates,).
 
-    ``offset`` is added and the sum multiplied by ``unit`` to give the public figure.
+    ``offset`` is added once for an intent that is placed; ``unit`` turns the value into the public figure.
     """
 
     task: IntArray
@@ -56,7 +56,7 @@ class Score:
 
     def public(self, value: int) -> float:
         """Return the public figure of a primary `value`."""
-        return round((value + self.offset) * self.unit, 6) + 0.0
+        return round(value * self.unit, 6) + 0.0
 
 
 def per_node(needs: Requirements, found: Candidates) -> Mask:
@@ -109,38 +109,29 @@ def _scaled(needs: Requirements, found: Candidates, weights: Mapping[str, float]
     share = {term: weight / total for term, weight in weights.items()}
     task, node, offset = _scaled_cost(needs, found, share.get("cost", 0.0))
     for term, values in (("performance", -found.performance_mtflops), ("carbon", found.carbon_ug)):
-        task = task + _steps(values - values.min(), values, share.get(term, 0.0) / needs.tasks)
-    latency = found.latency_us
-    peak = _steps(latency - latency.min(), latency, share.get("latency", 0.0))
-    return Score(task, node, peak, offset, 1 / STEPS)
+        task = task + _shifted(values, share.get(term, 0.0) / needs.tasks)
+    return Score(task, node, _shifted(found.latency_us, share.get("latency", 0.0)), offset, 1 / STEPS)
 
 
 def _scaled_cost(needs: Requirements, found: Candidates, weight: float) -> tuple[IntArray, IntArray, int]:
-    """Return (task, node, offset) of the cost term.
-
-    Best and worst are those of all tasks on one candidate, capacity aside: a node's price counts once
-    for as many tasks as it holds.
-    """
+    """Return (task, node, offset) of the cost term."""
     cost, whole = task_cost(needs, found), per_node(needs, found)
-    if not whole.any():
-        return _steps(cost - cost.min(), cost, weight / needs.tasks), np.zeros_like(cost), 0
-    most = np.ones(len(found), np.int64)
-    np.maximum.at(most, found.group_candidate, found.group_tasks)
-    units = np.where(whole, -(-needs.tasks // most), needs.tasks)
-    alone = cost * units
-    steps = _steps_of(cost.astype(np.float64), alone, weight)
     zero = np.zeros_like(cost)
-    offset = -int(_steps_of(np.array([float(alone.min())]), alone, weight)[0])
-    return np.where(whole, zero, steps), np.where(whole, steps, zero), offset
+    if not whole.any():
+        return _shifted(cost, weight / needs.tasks), zero, 0
+    held = np.ones(len(found), np.int64)
+    np.maximum.at(held, found.group_candidate, found.group_tasks)
+    best = int((cost * np.where(whole, -(-needs.tasks // held), needs.tasks)).min())
+    scale = _scale(needs.tasks * int(cost.max()) - best, weight)
+    steps = np.rint(cost * scale).astype(np.int64)
+    return np.where(whole, zero, steps), np.where(whole, steps, zero), -round(best * scale)
 
 
-def _steps(shifted: IntArray, values: IntArray, weight: float) -> IntArray:
-    return _steps_of(shifted.astype(np.float64), values, weight)
+def _shifted(values: IntArray, weight: float) -> IntArray:
+    """Return `values` in steps of their range, from the best on."""
+    steps: IntArray = np.rint((values - values.min()) * _scale(int(np.ptp(values)), weight)).astype(np.int64)
+    return steps
 
 
-def _steps_of(amounts: FloatArray, values: IntArray, weight: float) -> IntArray:
-    best, worst = int(values.min()), int(values.max())
-    width = max(worst - best, FLATNESS * max(abs(worst), abs(best)))
-    if width == 0 or weight == 0:
-        return np.zeros(len(amounts), np.int64)
-    return np.rint(amounts * (weight * STEPS / width)).astype(np.int64)
+def _scale(width: int, weight: float) -> float:
+    return weight * STEPS / width if width else 0.0

@@ -115,6 +115,7 @@ class Run:
         parameters.random_seed = (self.options.seed + seed) % 2**31
         parameters.max_time_in_seconds = max(0.001, self.seconds_left)
         parameters.max_deterministic_time = max(1e-6, self.effort_left)
+        parameters.catch_sigint_signal = False  # signals belong to the program, not to a library
         for name, setting in presolve.items():
             setattr(parameters, name, setting)
         return solver

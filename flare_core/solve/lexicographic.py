@@ -6,7 +6,7 @@ from ortools.sat.python import cp_model
 
 from flare_core.errors import InternalError
 from flare_core.model.constraints.availability import Availability
-from flare_core.model.draft import Draft
+from flare_core.model.draft import Draft, Terms
 from flare_core.model.families import broken, rules_of
 from flare_core.model.objective.levels import Level, Stage, levels, node_levels
 from flare_core.placement.order import value
@@ -143,6 +143,8 @@ class _Descent:
         """Settle the ties, as long as there are any; return whether they are settled."""
         only = False
         for stage in (Stage.TERMS, Stage.FEWEST, Stage.OFFERS):
+            if stage is Stage.OFFERS and not only and not self._close():
+                return False
             answer = only or self._only()
             if answer is None:
                 return False
@@ -153,6 +155,40 @@ class _Descent:
             ):
                 return False
         return self._descend(node_levels(self.draft, self.best))
+
+    def _close(self) -> bool:
+        """Close the groups that no plan as good uses; return whether all of them were found.
+
+        Asked for plans with as many groups not seen yet as possible, until there are none.
+        """
+        draft = self.draft
+        seen = {(i, load.group) for i, loads in enumerate(self.best) for load in loads}
+        while True:
+            unseen = [key for key in draft.tasks if key not in seen]
+            answer = self._level(Level("unseen", Stage.OFFERS, self._number_of(unseen)), keep=False)
+            if answer is None or not answer.proven or answer.values is None:
+                return False
+            new = {key for key in unseen if answer.values[draft.tasks[key].index]}
+            if not new:
+                break
+            seen |= new
+        for key in draft.tasks.keys() - seen:
+            draft.model.add(draft.tasks[key] == 0)
+            draft.bounds[draft.tasks[key].index] = (0, 0)
+        return True
+
+    def _number_of(self, groups: list[tuple[int, int]]) -> Terms:
+        """Return minus the number of `groups` on which there are tasks."""
+        draft, flags = self.draft, []
+        for key in groups:
+            tasks = draft.tasks[key]
+            if draft.bounds[tasks.index][1] == 1:
+                flags.append(tasks)
+                continue
+            flag = draft.flag(f"seen[{key}]")
+            draft.model.add(flag <= tasks)
+            flags.append(flag)
+        return draft.total((flag, -1) for flag in flags)
 
     def _only(self) -> bool | None:
         """Whether no other choice of node groups is as good so far; None where that could not be found out.

@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from flare_core.candidates.types import Candidates
-from flare_core.inventory.types import ELASTIC, FloatArray, IntArray, Mask
+from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node, task_cost
+from flare_core.solve.bounds import floors
 
 ROUNDS = 96
 """Dominators that are tried; fewer only prune less."""
@@ -23,7 +24,8 @@ ROUNDS = 96
 def prune(problem: Problem) -> Problem:
     """Return `problem` without candidates that no optimal plan uses."""
     rivals = sum(ask.needs.tasks for ask in problem.asks)
-    return replace(problem, asks=tuple(restrict(a, ~_needless(a, rivals)) for a in problem.asks))
+    kept = (~_needless(ask, rivals) | _growth(ask, rivals) for ask in problem.asks)
+    return replace(problem, asks=tuple(restrict(a, keep) for a, keep in zip(problem.asks, kept, strict=True)))
 
 
 def restrict(ask: Ask, keep: Mask) -> Ask:
@@ -79,6 +81,22 @@ def _needless(ask: Ask, rivals: int) -> Mask:
     return better_nodes >= rivals
 
 
+def _growth(ask: Ask, rivals: int) -> Mask:
+    """Return the candidates that further replicas would take: the cheapest, by task and by node."""
+    found, needs = ask.found, ask.needs
+    kept = np.zeros(len(found), np.bool_)
+    wanted = needs.max_tasks - needs.tasks
+    if not needs.auto_scale or wanted <= 0 or not len(found):
+        return kept
+    nodes = np.where(_nodes(found) == ELASTIC, wanted + rivals, _nodes(found))
+    held = _most(found)
+    for price in (found.task_ueur, found.task_ueur / np.where(found.by_node, held, 1)):
+        order = np.argsort(price, kind="stable")
+        before = np.cumsum(nodes[order]) - nodes[order]
+        kept[order[before < wanted + rivals]] = True
+    return kept
+
+
 def _ranks(ask: Ask) -> IntArray:
     """Return dense ranks of what one task (or node) adds to the levels of the order, up to the tie rules.
 
@@ -129,17 +147,17 @@ def _weak(ask: Ask) -> IntArray:
 def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
     """Return `problem` without candidates that no plan as good as `packing` uses, and `packing` renumbered.
 
-    A plan that puts a task on candidate ``j`` is worth at least the best it could make of ``j``'s first node,
-    the best rate there is for all other tasks, and the least for every other intent. Applies where `packing`
-    places everyone with no choice of misses; else nothing is left out.
+    Applies where `packing` places everyone with no choice of misses; else nothing is left out.
     """
     if not all(packing) or any(a.needs.any_tasks or np.ptp(a.found.misses) for a in problem.asks):
         return problem, packing
     worth = sum(totals(ask, loads).primary for ask, loads in zip(problem.asks, packing, strict=True))
-    floors = [_floors(ask) for ask in problem.asks]
-    least = sum(floor.min() for floor in floors)
-    slack = 1 + 1e-9 * abs(worth)
-    keep = [least - f.min() + f <= worth + slack for f in floors]
+    rivals = sum(ask.needs.tasks for ask in problem.asks)
+    near = floors(problem, worth) <= worth + 1 + 1e-9 * abs(worth)
+    ends = np.cumsum([len(ask.found) for ask in problem.asks])
+    keep = [
+        mask | _growth(ask, rivals) for ask, mask in zip(problem.asks, np.split(near, ends[:-1]), strict=True)
+    ]
     asks = tuple(restrict(a, mask) for a, mask in zip(problem.asks, keep, strict=True))
     moved = tuple(
         tuple(renumbered(load, whole, part) for load in loads)
@@ -152,20 +170,7 @@ def least_primary(problem: Problem) -> int | None:
     """Return a value below which no plan that places every intent whole lies; None with intents of "Any"."""
     if any(a.needs.any_tasks or not len(a.found) for a in problem.asks):
         return None
-    return sum(int(np.floor(_floors(ask).min())) for ask in problem.asks)
-
-
-def _floors(ask: Ask) -> FloatArray:
-    """Return for each candidate the least primary value of a placement that uses it, capacity aside."""
-    tasks, score = ask.needs.tasks, ask.score
-    most = np.ones(len(ask.found), np.int64)
-    np.maximum.at(most, ask.found.group_candidate, ask.found.group_tasks)
-    full = np.minimum(most, tasks)
-    rate = float((score.task + score.node / full).min())
-    one = score.task + score.node + (tasks - 1) * rate
-    node = full * score.task + score.node + (tasks - full) * rate
-    floors: FloatArray = np.minimum(one, node) + score.peak
-    return floors
+    return int(np.floor(floors(problem, None).min()))
 
 
 def renumbered(load: Load, whole: Ask, part: Ask) -> Load:

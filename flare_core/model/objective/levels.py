@@ -136,6 +136,7 @@ def _primary(draft: Draft) -> Pairs:
     asks = draft.problem.asks
     yield from _each(draft, lambda i: (asks[i].score.task, asks[i].score.node))
     yield from _peaks(draft, [a.score.peak for a in asks], "peak")
+    yield from ((placed, ask.score.offset) for placed, ask in zip(draft.placed, asks, strict=True))
 
 
 def _peaks(draft: Draft, values: list[IntArray], name: str) -> Pairs:
