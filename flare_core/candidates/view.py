@@ -21,7 +21,9 @@ class View:
     by_node
         Billed by the node, which is so where nothing else is said.
     plain
-        Whether node group ``g`` is offer ``g``: no offer is partly used.
+        Whether node group ``g`` is offer ``g``: no offer has nodes that differ.
+    first, later
+        The first node group of each offer (every offer has one), and all others.
     usable
         Node groups that may be used: there are nodes, and on offers billed by the node nothing runs there
         yet; None where that is all of them.
@@ -32,6 +34,8 @@ class View:
     price_ueur: IntArray
     by_node: Mask
     plain: bool
+    first: IntArray
+    later: IntArray
     usable: Mask | None
 
     @classmethod
@@ -39,7 +43,8 @@ class View:
         """Look at `inventory` with the eyes of `needs`."""
         by_node = ~named(inventory.label["billing"], "gpu".__eq__)
         groups = inventory.groups
-        plain = len(groups) == len(inventory) and groups.one_per_offer
+        plain = len(groups) == len(inventory)
+        first, later = (groups.offer, _NO_ROWS) if plain else _firsts(groups.offer)
         owners = by_node if plain else by_node[groups.offer]
         usable = (groups.count != 0) & (groups.fresh | ~owners)
         return cls(
@@ -48,6 +53,8 @@ class View:
             price_ueur=pricing.bought_at(inventory, needs.spot),
             by_node=by_node,
             plain=plain,
+            first=first,
+            later=later,
             usable=None if usable.all() else usable,
         )
 
@@ -55,9 +62,30 @@ class View:
         """Return the offers that have at least one of `groups`."""
         if self.plain:
             return groups
-        offers = np.zeros(len(self.inventory), np.bool_)
-        offers[self.inventory.groups.offer[groups]] = True
+        offers = groups[self.first]
+        offers[self.inventory.groups.offer[self.later[groups[self.later]]]] = True
         return offers
+
+    def mixed(self) -> IntArray:
+        """Return the node groups of the offers that have several."""
+        owner = self.inventory.groups.offer
+        return np.flatnonzero(self.offers(owner[self.later])[owner])
+
+    def offers(self, rows: IntArray) -> Mask:
+        """Return the offers `rows` as a mask."""
+        mask = np.zeros(len(self.inventory), np.bool_)
+        mask[rows] = True
+        return mask
+
+
+_NO_ROWS: IntArray = np.zeros(0, np.int64)
+
+
+def _firsts(owner: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first of each run of equal owners, and the others."""
+    begins = np.ones(len(owner), np.bool_)
+    np.not_equal(owner[1:], owner[:-1], out=begins[1:])
+    return np.flatnonzero(begins), np.flatnonzero(~begins)
 
 
 def named(labels: Labels, wanted: Callable[[str], bool]) -> Mask:

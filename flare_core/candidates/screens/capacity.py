@@ -36,17 +36,22 @@ def _storage(view: View, limit: Limit) -> Mask:
 
 
 def _node(view: View, limit: Limit) -> Mask | None:
-    if view.plain and (view.usable is None or view.needs.gpus):
-        return None  # one kind of node per offer: the resources judged alone say it all
     groups = view.inventory.groups
-    usable = np.ones(len(groups), np.bool_) if view.usable is None else view.usable
-    each, everything = np.ones(len(view.inventory), np.bool_), usable
+    # Where nodes are alike, the resources judged alone say it all, but for nodes that no task may use.
+    alike_is_told = view.usable is None or view.needs.gpus > 0
+    if alike_is_told and view.plain:
+        return None
+    at = view.mixed() if alike_is_told else np.arange(len(groups))
+    usable = np.ones(len(at), np.bool_) if view.usable is None else view.usable[at]
+    owner = groups.offer[at]
+    each, everything = view.offers(owner), usable
     for free, asked in _resources(view):
-        fits = free >= asked
+        fits = free[at] >= asked
         everything = everything & fits
         # GPUs that may not be used are not free, as in `_gpus`.
-        each &= view.any_group(fits & usable if free is groups.free_gpus else fits)
-    return each & ~view.any_group(everything)
+        each &= view.offers(owner[fits & usable if free is groups.free_gpus else fits])
+    each[owner[everything]] = False
+    return each
 
 
 def _resources(view: View) -> Iterator[tuple[IntArray, int]]:
