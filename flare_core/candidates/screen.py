@@ -120,14 +120,11 @@ def _domains(inventory: Inventory, rows: IntArray) -> IntArray:
 
 def _groups(view: View, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Return the node groups that hold a task: index of their candidate, their number, tasks per node."""
-    if view.plain:
-        owner, groups = np.arange(len(rows)), rows
-    else:
-        candidate = np.full(len(view.inventory), -1)
-        candidate[rows] = np.arange(len(rows))
-        owner = candidate[view.inventory.groups.offer]
-        groups = np.flatnonzero(owner >= 0)
-        owner = owner[groups]
+    owner, groups = np.arange(len(rows)), view.first[rows]
+    if not view.plain:
+        sizes = view.next[rows] - groups
+        owner = np.repeat(owner, sizes)
+        groups = np.repeat(groups - np.cumsum(sizes) + sizes, sizes) + np.arange(len(owner))
     tasks = tasks_per_node(view, groups)
     held = tasks > 0
     if held.all():

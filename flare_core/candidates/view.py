@@ -22,8 +22,10 @@ class View:
         Billed by the node, which is so where nothing else is said.
     plain
         Whether node group ``g`` is offer ``g``: no offer has nodes that differ.
-    first, later
-        The first node group of each offer (every offer has one), and all others.
+    first, next
+        The first node group of each offer (every offer has one), and the first of the offer after it.
+    later
+        The node groups that are not the first of their offer.
     usable
         Node groups that may be used: there are nodes, and on offers billed by the node nothing runs there
         yet; None where that is all of them.
@@ -35,6 +37,7 @@ class View:
     by_node: Mask
     plain: bool
     first: IntArray
+    next: IntArray
     later: IntArray
     usable: Mask | None
 
@@ -44,7 +47,7 @@ class View:
         by_node = ~named(inventory.label["billing"], "gpu".__eq__)
         groups = inventory.groups
         plain = len(groups) == len(inventory)
-        first, later = (groups.offer, _NO_ROWS) if plain else _firsts(groups.offer)
+        first, following, later = _runs(groups.offer)
         owners = by_node if plain else by_node[groups.offer]
         usable = (groups.count != 0) & (groups.fresh | ~owners)
         return cls(
@@ -54,6 +57,7 @@ class View:
             by_node=by_node,
             plain=plain,
             first=first,
+            next=following,
             later=later,
             usable=None if usable.all() else usable,
         )
@@ -78,14 +82,12 @@ class View:
         return mask
 
 
-_NO_ROWS: IntArray = np.zeros(0, np.int64)
-
-
-def _firsts(owner: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the first of each run of equal owners, and the others."""
-    begins = np.ones(len(owner), np.bool_)
-    np.not_equal(owner[1:], owner[:-1], out=begins[1:])
-    return np.flatnonzero(begins), np.flatnonzero(~begins)
+def _runs(owner: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return where each run of equal owners begins and ends, and all places but the beginnings."""
+    begins = np.ones(len(owner) + 1, np.bool_)
+    np.not_equal(owner[1:], owner[:-1], out=begins[1:-1])
+    edges = np.flatnonzero(begins)
+    return edges[:-1], edges[1:], np.flatnonzero(~begins)
 
 
 def named(labels: Labels, wanted: Callable[[str], bool]) -> Mask:

@@ -34,9 +34,9 @@ def warnings(view: View, found: Candidates) -> Iterator[str]:
 
 
 def _ratings(view: View, found: Candidates) -> Iterator[str]:
-    basis = view.inventory.label["rating_basis"]
-    fp32 = named(basis, lambda name: name.startswith("fp32"))[found.rows]
-    lowest = named(basis, lambda name: name.endswith("-lowest"))[found.rows]
+    basis = view.inventory.label["rating_basis"].take(found.rows)
+    fp32 = named(basis, lambda name: name.startswith("fp32"))
+    lowest = named(basis, lambda name: name.endswith("-lowest"))
     yield from _sentence(fp32, "have GPUs without a tensor rating: their FP32 rating counts")
     yield from _sentence(lowest, "have a GPU model with several parts: the lowest rating counts")
 
