@@ -1,9 +1,11 @@
 """The whole road on one screen: intents and offers in, a proven and checked plan out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from flare_core.candidates.latency import with_latency
 from flare_core.candidates.screen import screen
@@ -27,7 +29,7 @@ from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Status
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
-from flare_core.requirements.types import Objective, Requirements
+from flare_core.requirements.types import Objective, Requirements, Workload
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search
 from flare_core.verify import verify
@@ -35,6 +37,12 @@ from flare_core.verify import verify
 if TYPE_CHECKING:
     from flare_core.intent import Intent
 
+
+MOST_TASKS = 10_000
+"""Tasks of one intent, replicas up to which it may scale included."""
+
+BRIEF_EFFORT = 0.2
+"""Effort for each question that the explanation of a rejection asks."""
 
 EXACT = 2**53
 """Sums in base units stay below this."""
@@ -133,7 +141,10 @@ def _ask(needs: Requirements, inventory: Inventory, options: Options, *, several
 
 
 def _check_size(needs: Requirements, found: Candidates) -> None:
-    """Refuse sums that whole numbers of the solver and of JSON do not hold exactly."""
+    """Refuse what is too much for one plan, and sums that the solver and JSON do not hold exactly."""
+    if needs.max_tasks > MOST_TASKS:
+        text = f"{needs.max_tasks} tasks of one intent, more than {MOST_TASKS}"
+        raise NotSupportedError("workload.scaling" if needs.auto_scale else "workload", text)
     for what, amounts in (
         ("its price", found.task_total_ueur),
         ("its price", found.task_ueur),
@@ -176,9 +187,9 @@ def _gap(best: float | None, bound: float | None) -> float | None:
 
 def _refuse_unsupported(problem: Problem, found: Search) -> None:
     """Refuse what would be placed by means that are not there yet, rather than call it infeasible."""
+    if found.outcome not in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
+        return
     for ask, loads in zip(problem.asks, found.packing, strict=True):
-        if found.outcome is Outcome.UNKNOWN:
-            return
         missing = totals(ask, loads).tasks < ask.needs.tasks
         if missing and _could_wave(ask):
             raise NotSupportedError("workload.job.parallel_tasks", "a batch that has to run in waves")
@@ -192,14 +203,17 @@ def _refuse_unsupported(problem: Problem, found: Search) -> None:
 
 
 def _could_wave(ask: Ask) -> bool:
-    """Whether the tasks of a batch could run one after another: some fit, and there is time for two."""
-    needs = ask.needs
-    if needs.workload.value != "batch" or needs.tasks == 1 or not len(ask.found):
+    """Whether the tasks of a batch could run one after another: time for two, and money for all."""
+    needs, found = ask.needs, ask.found
+    if needs.workload is not Workload.BATCH or needs.tasks == 1 or not len(found) or needs.length_s is None:
         return False
-    length = needs.length_s
-    if length is None or needs.deadline is None:
-        return length is not None
-    return (needs.deadline - needs.start).total_seconds() >= 2 * length
+    if needs.deadline is not None and needs.deadline - needs.start < 2 * timedelta(seconds=needs.length_s):
+        return False
+    held = np.ones(len(found), np.int64)
+    paid_once = found.by_node[found.group_candidate]
+    np.maximum.at(held, found.group_candidate, np.where(paid_once, found.group_tasks, 1))
+    least = needs.tasks * float((found.task_total_ueur / held).min())
+    return needs.any_tasks or needs.max_total_ueur is None or least <= needs.max_total_ueur
 
 
 # --- the plan ---------------------------------------------------------------------------------------
@@ -224,7 +238,7 @@ def _plan(
         if packing[i]:
             placements.append(placed(in_order, packing, i, rows, wishes))
         else:
-            placements.append(_unplaced(in_order, packing, i, intent, found, options))
+            placements.append(_unplaced(in_order, packing, i, intent, found, options, started))
     objective, bound, gap = _proof(problem, found)
     return Plan(
         outcome=found.outcome,
@@ -232,7 +246,7 @@ def _plan(
         bound=bound,
         gap=gap,
         wall_time_s=round(options.timer() - started, 6),
-        warnings=_warnings(in_order, packing, found, options),
+        warnings=(*_warnings(in_order, packing, found, options), *_late(placements, options, started)),
         placements=tuple(placements),
         assignments=assignments(in_order, all_seats),
         inventory=problem.inventory,
@@ -246,23 +260,30 @@ def _wishes(needs: Requirements, intent: "Intent") -> Mapping[int, str]:
 
 
 def _unplaced(
-    problem: Problem, packing: Packing, i: int, intent: "Intent", found: Search, options: Options
+    problem: Problem,
+    packing: Packing,
+    i: int,
+    intent: "Intent",
+    found: Search,
+    options: Options,
+    started: float,
 ) -> Placement:
     ask = problem.asks[i]
     settled = found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) or not len(ask.found)
     if not settled:
         return Placement(intent=ask.name, status=Status.UNKNOWN)
     case = Case(ask.needs, ask.found.funnel, problem.inventory, intent.written)
-    reason = rejection(case, _placer(problem.inventory, options), others=any(packing))
+    reason = rejection(case, _placer(problem.inventory, options, started), others=any(packing))
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
 
 
-def _placer(inventory: Inventory, options: Options) -> Place:
+def _placer(inventory: Inventory, options: Options, started: float) -> Place:
     """Return what places one intent alone, as cheaply as possible, for explanations."""
 
     def place_alone(needs: Requirements) -> Price | None:
         ask = _ask(replace(needs, objective=Objective.COST), inventory, options, several=False)
-        found = search(Problem((ask,), inventory), options, options.timer())
+        brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
+        found = search(Problem((ask,), inventory), brief, started)
         if not found.packing[0]:
             return None
         sums = totals(ask, found.packing[0])
@@ -286,7 +307,7 @@ def _proof(
         return best, bound, _gap(best, bound)
     number = sum(1 for _, loads in pairs if loads)
     at_most = number if found.outcome is Outcome.OPTIMAL else len(pairs)
-    gap = _gap(best, bound) if bound is not None else _gap(float(number), float(at_most))
+    gap = _gap(best, bound) if number == at_most else _gap(float(number), float(at_most))
     shown = {"placed": float(at_most)} if bound is None else {"placed": float(number), "scaled": bound}
     return {"placed": float(number), "scaled": best}, shown, gap
 
@@ -306,6 +327,12 @@ def _warnings(problem: Problem, packing: Packing, found: Search, options: Option
     if options.workers > 1 and found.path == "cp-sat":
         said.append("several solver threads: among equal plans another one may come next time")
     return tuple(dict.fromkeys((*said, *found.warnings)))
+
+
+def _late(placements: Sequence[Placement], options: Options, started: float) -> Iterator[str]:
+    """Warn where the fuse cut the search for reasons: they may be less exact than without it."""
+    if any(p.error for p in placements) and options.timer() - started > options.time_limit:
+        yield "the wall-clock time limit ended the search for the reasons of a rejection"
 
 
 def _verify(plan: Plan, intents: "Sequence[Intent]", inventory: Inventory, options: Options) -> None:

@@ -39,6 +39,10 @@ def _fails(view: View, limit: Limit) -> Mask | None:
 
 def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
     needs, inventory = view.needs, view.inventory
+    owner, groups, tasks = _groups(view, rows)
+    housed = np.unique(owner)
+    if len(housed) < len(rows):  # possible only where a limit on room was lifted
+        return _candidates(view, funnel, rows[housed])
     node_ueur, by_node = view.price_ueur[rows], view.by_node[rows]
     task_ueur = pricing.task_ueur(needs, inventory, rows, node_ueur, by_node)
     missed = _missed(view, rows)
@@ -46,7 +50,6 @@ def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
     network_ms = inventory.number["latency_ms"][rows]
     carbon = carbon_ug(needs, inventory, rows)
     carbon_known = ~np.isnan(carbon)
-    owner, groups, tasks = _groups(view, rows)
     found = Candidates(
         rows=rows,
         spot=node_ueur != inventory.whole["hourly_ueur"][rows],

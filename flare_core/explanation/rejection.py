@@ -128,6 +128,11 @@ def _message(case: Case, path: str, topic: Topic, price: Price) -> str:
         return f"{path} is {asked}; the cheapest placement of {case.needs.name} without it costs {shown}"
     if path == "constraints.deadline":
         return f"the deadline {asked} is past or too soon: {case.needs.name} cannot end by then"
+    if case.funnel.accepted and path == "sla.availability":
+        return (
+            f"{case.funnel.accepted} of {offers} offers could serve {case.needs.name}, but no way to spread "
+            f"its {case.needs.tasks} tasks over them is up {asked} of the time"
+        )
     if case.funnel.accepted:
         return (
             f"{case.funnel.accepted} of {offers} offers could serve {case.needs.name}, but together they "

@@ -215,7 +215,7 @@ def canonical_certificate(name: str) -> str:
     >>> canonical_certificate("iso 27001"), canonical_certificate("SOC-2")
     ('ISO27001', 'SOC2')
     """
-    return re.sub(r"[\s_-]", "", name).upper()
+    return re.sub(r"[\s-]", "", name).upper()
 
 
 def _json(column: Column, value: object) -> str | None:

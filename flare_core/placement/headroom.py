@@ -1,9 +1,14 @@
 """How many more replicas of a service would still fit, and what all of them would cost."""
 
+from typing import NamedTuple
+
+import numpy as np
+
+from flare_core.inventory.types import IntArray, Mask
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.packing import Ask, Packing, Problem, Totals, totals
 
-_NEVER = 2**62
+_NEVER = 2**61
 
 
 def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
@@ -18,49 +23,78 @@ def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
     if not ask.needs.auto_scale or not loads or wanted <= 0:
         return 0, now.hourly_ueur
     lots = _lots(problem, packing, i, wanted)
-    cheapest = _cheapest([(slots, hourly) for slots, hourly, _ in lots], wanted)
-    in_total = _cheapest([(slots, total) for slots, _, total in lots], wanted)
-    more = max(e for e in range(wanted + 1) if _affordable(ask, now, cheapest[e], in_total[e]))
-    return more, now.hourly_ueur + cheapest[more]
+    hourly = _cheapest([(lot.slots, lot.hourly, lot.number) for lot in lots], wanted)
+    total = _cheapest([(lot.slots, lot.total, lot.number) for lot in lots], wanted)
+    more = int(np.flatnonzero(_affordable(ask, now, hourly, total))[-1])
+    return more, now.hourly_ueur + int(hourly[more])
 
 
-def _affordable(ask: Ask, now: Totals, hourly: int, total: int) -> bool:
+class _Lot(NamedTuple):
+    """Purchases that are alike: tasks that one holds, hourly price, total price, how many there are."""
+
+    slots: int
+    hourly: int
+    total: int
+    number: int
+
+
+def _affordable(ask: Ask, now: Totals, hourly: IntArray, total: IntArray) -> Mask:
     needs = ask.needs
-    if hourly >= _NEVER:
-        return False
-    if needs.max_hourly_ueur is not None and now.hourly_ueur + hourly > needs.max_hourly_ueur:
-        return False
-    return needs.max_total_ueur is None or now.total_ueur + total <= needs.max_total_ueur
+    good: Mask = hourly < _NEVER
+    if needs.max_hourly_ueur is not None:
+        good &= now.hourly_ueur + hourly <= needs.max_hourly_ueur
+    if needs.max_total_ueur is not None:
+        good &= now.total_ueur + total <= needs.max_total_ueur
+    return good
 
 
-def _lots(problem: Problem, packing: Packing, i: int, wanted: int) -> list[tuple[int, int, int]]:
-    """Return what could still be bought: (tasks it holds, hourly price, total price) of each purchase."""
+def _lots(problem: Problem, packing: Packing, i: int, wanted: int) -> list[_Lot]:
+    """Return what could still be bought."""
     ask = problem.asks[i]
     found, ledger = ask.found, Ledger.of(problem, packing)
-    lots: list[tuple[int, int, int]] = []
+    lots: list[_Lot] = []
     for g, j in enumerate(found.group_candidate.tolist()):
         hourly, total = int(found.task_ueur[j]), int(found.task_total_ueur[j])
         begun = sum(ledger.room(i, ask, g, node) for node in ledger.used.get(int(found.group[g]), ()))
         slots = int(found.group_tasks[g])
         fresh = ledger.unused(ask, g, -(-wanted // slots))
         if found.by_node[j]:
-            lots += [(1, 0, 0)] * min(begun, wanted) + [(slots, hourly, total)] * fresh
+            lots += [_Lot(1, 0, 0, begun), _Lot(slots, hourly, total, fresh)]
         else:
-            lots += [(1, hourly, total)] * min(wanted, begun + fresh * slots)
+            lots.append(_Lot(1, hourly, total, begun + fresh * slots))
     return lots
 
 
-def _cheapest(lots: list[tuple[int, int]], wanted: int) -> list[int]:
+def _cheapest(lots: list[tuple[int, int, int]], wanted: int) -> IntArray:
     """Return the least price of room for 0, 1, … `wanted` more tasks; ``_NEVER`` where there is no room.
 
-    Purchases of one size are taken cheapest first, so only the first ``wanted / size`` of each size matter.
+    `lots` are (slots, price, number). Purchases of one slot are taken cheapest first; larger ones are a
+    knapsack, of which only the ``wanted / size`` cheapest of each size matter.
     """
-    price = [0] + [_NEVER] * wanted
-    by_size: dict[int, list[int]] = {}
-    for slots, cost in lots:
-        by_size.setdefault(min(slots, wanted), []).append(cost)
-    for size, costs in by_size.items():
-        for cost in sorted(costs)[: -(-wanted // size)]:
-            for e in range(wanted, 0, -1):
-                price[e] = min(price[e], price[max(0, e - size)] + cost)
-    return price
+    by_size: dict[int, list[tuple[int, int]]] = {}
+    for slots, price, number in lots:
+        by_size.setdefault(min(slots, wanted), []).append((price, number))
+    singly = _prefix(by_size.pop(1, []), wanted)
+    if not by_size:
+        return singly
+    least = np.full(wanted + 1, _NEVER)
+    least[0] = 0
+    for size, offers in by_size.items():
+        left = -(-wanted // size)
+        for price, number in sorted(offers):
+            for _ in range(min(left, number)):
+                fewer = np.concatenate([np.full(size, least[0]), least[:-size]])
+                least = np.minimum(least, fewer + price)
+            left -= min(left, number)
+    least = np.minimum.accumulate(least[::-1])[::-1]  # room for more is room for fewer
+    return np.array([int((least[: e + 1] + singly[e::-1]).min()) for e in range(wanted + 1)], np.int64)
+
+
+def _prefix(offers: list[tuple[int, int]], wanted: int) -> IntArray:
+    """Return the least price of 0, 1, … single slots."""
+    prices: list[int] = []
+    for price, number in sorted(offers):
+        prices += [price] * min(number, wanted - len(prices))
+    result = np.full(wanted + 1, _NEVER)
+    result[: len(prices) + 1] = np.cumsum([0, *prices])
+    return result

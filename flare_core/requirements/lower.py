@@ -69,7 +69,7 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         storage_mib=workload.storage.size_mib or None,
         start=now,
         end=end,
-        deadline=asked.deadline,
+        deadline=_deadline(intent),
         spot=asked.preemptible or (resources.gpu is not None and resources.gpu.interruptible),
         shared=resources.gpu is not None and resources.gpus > 0 and resources.gpu.shared,
         max_hourly_ueur=asked.max_hourly_cost,
@@ -263,7 +263,7 @@ def _money(asked: "Constraints") -> Iterator[Limit]:
 
 
 def _time(intent: "Intent", now: datetime, end: datetime | None) -> Iterator[Limit]:
-    deadline = intent.constraints.deadline
+    deadline = _deadline(intent)
     if deadline is not None and end is not None and (end > deadline or end <= now):
         until = format_moment(deadline)
         yield Limit("constraints.deadline", "too-late", "", until, False, Topic.OTHER, "seconds")
@@ -305,7 +305,7 @@ def _flag(path: str, column: str, asked: bool) -> Iterator[Limit]:
 
 def _end(intent: "Intent", now: datetime) -> tuple[datetime | None, tuple[str, ...]]:
     """Return when the work ends, None for a service without end, and what was assumed."""
-    deadline, timeout = intent.constraints.deadline, intent.workload.job.timeout
+    deadline, timeout = _deadline(intent), intent.workload.job.timeout
     if intent.workload.type == "service":
         return (None if deadline is None else max(deadline, now)), ()
     if timeout is not None:
@@ -318,6 +318,12 @@ def _end(intent: "Intent", now: datetime) -> tuple[datetime | None, tuple[str, .
     left_s = max(0, int((deadline - now).total_seconds()))
     assumed = f"no timeout: the time until the deadline is assumed, {format_duration(left_s)}"
     return now + timedelta(seconds=left_s), (assumed,)
+
+
+def _deadline(intent: "Intent") -> datetime | None:
+    """Return the last whole second by which every task has to end: plans are made to the second."""
+    deadline = intent.constraints.deadline
+    return None if deadline is None else deadline.replace(microsecond=0)
 
 
 def _after(now: datetime, length_s: int) -> datetime:

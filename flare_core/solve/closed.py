@@ -15,34 +15,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flare_core.inventory.types import ELASTIC, IntArray, Mask
+from flare_core.inventory.types import IntArray, Mask
 from flare_core.model.families import broken
 from flare_core.model.rule import Rule
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
 from flare_core.placement.score import per_node, task_cost
+from flare_core.solve.bounds import seats
 
 THRESHOLDS = 200
 """Latency thresholds that a weighted sum is tried with before the search takes over."""
 
 ALTERNATIVES = 32
 """Equal plans that are compared one by one."""
-
-
-def seats(ask: Ask) -> IntArray:
-    """Return how many tasks each candidate holds, at most as many as are asked."""
-    found, tasks = ask.found, ask.needs.tasks
-    nodes = np.where(found.group_nodes == ELASTIC, tasks, np.minimum(found.group_nodes, tasks))
-    total = np.zeros(len(found), np.int64)
-    np.add.at(total, found.group_candidate, nodes * np.minimum(found.group_tasks, tasks))
-    return np.minimum(total, tasks)
-
-
-def cannot_fit(problem: Problem) -> bool:
-    """Whether even all candidates together hold too few tasks of the single intent: a certificate."""
-    ask = problem.asks[0]
-    room = int(seats(ask).sum())
-    return room == 0 if ask.needs.any_tasks else room < ask.needs.tasks
 
 
 def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:

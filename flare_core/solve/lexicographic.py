@@ -12,8 +12,8 @@ from flare_core.model.objective.levels import Level, Stage, levels, node_levels
 from flare_core.placement.order import value
 from flare_core.placement.packing import Load, Loads, Packing, Problem, totals
 from flare_core.placement.types import Outcome
+from flare_core.solve.bounds import least_primary
 from flare_core.solve.cpsat import Answer, Run
-from flare_core.solve.prune import least_primary
 from flare_core.solve.result import Search
 
 Watch = Callable[[float, float | None, float | None], None]
@@ -57,7 +57,6 @@ class _Descent:
 
     def result(self, *, ties: bool) -> Search:
         """Descend: who is placed, the objective, the ties."""
-        wanted = sum(ask.priority for ask in self.problem.asks)
         placed_bound, placing_done = self._place()
         bound, primary_done = self._primary() if placing_done else (None, False)
         settled = primary_done and ties and self._settle()
@@ -69,7 +68,7 @@ class _Descent:
             packing=self.best,
             outcome=self._outcome(primary_done, placing_done),
             bound=self._bound(bound),
-            placed_bound=min(placed_bound, wanted),
+            placed_bound=placed_bound,
             path="cp-sat",
             warnings=tuple(warnings),
             effort=self.run.effort,
@@ -77,7 +76,7 @@ class _Descent:
 
     def _bound(self, searched: int | None) -> int | None:
         """Return the best bound on the primary value of the plans that place as many as the best one."""
-        known = [searched, least_primary(self.problem) if all(self.best) else None]
+        known = [searched, least_primary(self.problem) if self._all_placed else None]
         return max((bound for bound in known if bound is not None), default=None)
 
     def _outcome(self, primary_done: bool, placing_done: bool) -> Outcome:
@@ -85,14 +84,19 @@ class _Descent:
             return Outcome.INFEASIBLE if placing_done else Outcome.UNKNOWN
         return Outcome.OPTIMAL if primary_done else Outcome.FEASIBLE
 
+    @property
+    def _all_placed(self) -> bool:
+        pairs = zip(self.problem.asks, self.best, strict=True)
+        return all(loads or not len(ask.found) for ask, loads in pairs)
+
     def _place(self) -> tuple[int, bool]:
         """Place as much as can be placed; return (proven bound on the priority placed, whether proven)."""
         asks = self.problem.asks
-        wanted = sum(ask.priority for ask in asks)
-        if all(self.best):  # nobody is left out: a certificate
-            for one in self.draft.placed:
-                self.draft.model.add(one == 1)
-                self.draft.bounds[one.index] = (1, 1)
+        wanted = sum(ask.priority for ask in asks if len(ask.found))
+        for ask, one in zip(asks, self.draft.placed, strict=True):
+            if self._all_placed or not len(ask.found):  # nobody is left out who could be placed at all
+                self.draft.model.add(one == int(len(ask.found) > 0))
+                self.draft.bounds[one.index] = (int(len(ask.found) > 0),) * 2
         for level in levels(self.draft, Stage.PLACED):
             answer = self._level(level)
             if answer is None or not answer.proven:

@@ -15,7 +15,7 @@ from flare_core.candidates.types import Candidates
 from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node, task_cost
-from flare_core.solve.bounds import floors
+from flare_core.solve.bounds import cannot_fit, floors
 
 ROUNDS = 96
 """Dominators that are tried; fewer only prune less."""
@@ -58,8 +58,10 @@ _PER_CANDIDATE = tuple(
 
 
 def _needless(ask: Ask, rivals: int) -> Mask:
-    """Return the candidates for which enough better nodes exist."""
+    """Return the candidates for which enough better nodes exist; all where they hold too few tasks."""
     found = ask.found
+    if cannot_fit(ask):
+        return np.ones(len(found), np.bool_)
     if len(found) < 2:
         return np.zeros(len(found), np.bool_)
     rank, nodes = _ranks(ask), _nodes(found)
@@ -86,7 +88,7 @@ def _growth(ask: Ask, rivals: int) -> Mask:
     found, needs = ask.found, ask.needs
     kept = np.zeros(len(found), np.bool_)
     wanted = needs.max_tasks - needs.tasks
-    if not needs.auto_scale or wanted <= 0 or not len(found):
+    if not needs.auto_scale or wanted <= 0 or cannot_fit(ask):
         return kept
     nodes = np.where(_nodes(found) == ELASTIC, wanted + rivals, _nodes(found))
     held = _most(found)
@@ -147,16 +149,23 @@ def _weak(ask: Ask) -> IntArray:
 def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
     """Return `problem` without candidates that no plan as good as `packing` uses, and `packing` renumbered.
 
-    Applies where `packing` places everyone with no choice of misses; else nothing is left out.
+    Applies where `packing` places everyone who has candidates, with no choice of misses; else nothing is
+    left out.
     """
-    if not all(packing) or any(a.needs.any_tasks or np.ptp(a.found.misses) for a in problem.asks):
+    pairs = [(ask, loads) for ask, loads in zip(problem.asks, packing, strict=True) if len(ask.found)]
+    if not all(loads for _, loads in pairs) or any(
+        a.needs.any_tasks or np.ptp(a.found.misses) for a, _ in pairs
+    ):
         return problem, packing
-    worth = sum(totals(ask, loads).primary for ask, loads in zip(problem.asks, packing, strict=True))
-    rivals = sum(ask.needs.tasks for ask in problem.asks)
-    near = floors(problem, worth) <= worth + 1 + 1e-9 * abs(worth)
-    ends = np.cumsum([len(ask.found) for ask in problem.asks])
+    worth = sum(totals(ask, loads).primary for ask, loads in pairs)
+    rivals = sum(ask.needs.tasks for ask, _ in pairs)
+    own = {ask.name: floors(ask) for ask, _ in pairs}
+    room = worth + 1 + 1e-9 * abs(worth) - sum(floor.min() for floor in own.values())
     keep = [
-        mask | _growth(ask, rivals) for ask, mask in zip(problem.asks, np.split(near, ends[:-1]), strict=True)
+        (own[ask.name] <= own[ask.name].min() + room) | _growth(ask, rivals)
+        if ask.name in own
+        else np.zeros(0, np.bool_)
+        for ask in problem.asks
     ]
     asks = tuple(restrict(a, mask) for a, mask in zip(problem.asks, keep, strict=True))
     moved = tuple(
@@ -164,13 +173,6 @@ def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
         for loads, whole, part in zip(packing, problem.asks, asks, strict=True)
     )
     return replace(problem, asks=asks), moved
-
-
-def least_primary(problem: Problem) -> int | None:
-    """Return a value below which no plan that places every intent whole lies; None with intents of "Any"."""
-    if any(a.needs.any_tasks or not len(a.found) for a in problem.asks):
-        return None
-    return int(np.floor(floors(problem, None).min()))
 
 
 def renumbered(load: Load, whole: Ask, part: Ask) -> Load:

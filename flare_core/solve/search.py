@@ -8,7 +8,8 @@ from flare_core.options import Options
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.solve import lexicographic
-from flare_core.solve.closed import cannot_fit, closed_form
+from flare_core.solve.bounds import cannot_fit
+from flare_core.solve.closed import closed_form
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
@@ -35,7 +36,7 @@ def search(problem: Problem, options: Options, started: float, watch: Watch | No
     nothing: Packing = tuple(() for _ in problem.asks)
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
-    if not problem.several and cannot_fit(problem):
+    if all(cannot_fit(ask) for ask in problem.asks):
         return _none(nothing, "capacity")
     return _closed(problem) or _searched(problem, Run(options, started), watch)
 

@@ -128,8 +128,8 @@ def _with_domain(chance: dict[int, Fraction], tasks: int, up: Fraction) -> dict[
 
 def _availability_asked(intent: "Intent", placed: Placed, availability: float | None) -> Violations:
     asked, explicit = intent.sla.availability, "availability" in intent.sla.model_fields_set
-    if intent.workload.type != "service":
-        return  # asked of each offer alone
+    if intent.workload.type != "service" or not asked:
+        return  # asked of each offer alone, or nothing asked
     if explicit if availability is None else availability * _SLACK < asked:
         shown = "unknown" if availability is None else f"{availability:.9g} %"
         found = f"sla.availability asks for {asked:g} %, and it is {shown}"

@@ -233,4 +233,4 @@ def _trust_rules(intent: "Intent") -> Iterator[Rule]:
 
 def _bare(certificate: str) -> str:
     """Return a certificate's name without case, space and dash."""
-    return re.sub(r"[\s\-\u2010-\u2015]", "", certificate).casefold()
+    return re.sub(r"[\s-]", "", certificate).upper()
