@@ -107,7 +107,9 @@ def offer(name: str, price: object = 1, gpus: int = 1, nodes: int | None = 1, **
     return document
 
 
-def intent(name: str = "web", kind: str = "service", tasks: int = 1, gpus: int = 1, **changes: object) -> Json:
+def intent(
+    name: str = "web", kind: str = "service", tasks: int = 1, gpus: int = 1, **changes: object
+) -> Json:
     """Return an intent of 1 core and 4 GiB a task that takes any GPU; 0 `gpus` is CPU-only."""
     document: Json = {
         "objective": "Cost_Minimization",
@@ -141,19 +143,19 @@ class World:
     priorities: Mapping[str, float] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
 
-    def place(self, **options: Any) -> flare.Plan:
+    def place(self, now: str = NOW, **options: Any) -> flare.Plan:
         """Place the intents on the offers; `options` are those of `Options`."""
         given = {"weights": self.weights, "priorities": self.priorities, **options}
         return flare.place(
             tuple(flare.read_intent(deepcopy(each)) for each in self.intents),
             flare.read_inventory({"version": 1, "offers": deepcopy(list(self.offers))}),
-            now=NOW,
+            now=now,
             options=flare.Options(**given),
         )
 
-    def document(self, **options: Any) -> Json:
+    def document(self, now: str = NOW, **options: Any) -> Json:
         """Place, and return the document without what is measured."""
-        return answer(self.place(**options))
+        return answer(self.place(now, **options))
 
 
 def answer(plan: flare.Plan) -> Json:
@@ -179,9 +181,7 @@ def small(seed: int) -> World:
 
 def medium(seed: int, *, intents: int = 1, tasks: int = 6, offers: int = 24) -> World:
     """Return a larger world of the same kind; each figure is the most there can be."""
-    return _Maker(Random(seed)).world(
-        intents, tasks_each=max(1, tasks // intents), offers=offers, few=False
-    )
+    return _Maker(Random(seed)).world(intents, tasks_each=max(1, tasks // intents), offers=offers, few=False)
 
 
 PRICES = ("1", "1", "1.5", "2", "2", "3", "0.333333", "4")
@@ -216,7 +216,7 @@ class _Maker:
     def world(
         self, number: int, tasks_each: int, offers: int, *, most: int = 10**6, few: bool = True
     ) -> World:
-        count = self.random.randint(1 if few else offers // 2, offers)
+        count = self.random.randint(1 if few else max(1, offers // 2), offers)
         listed = [self.offer(f"o{k}") for k in range(count)]
         self.random.shuffle(listed)
         intents: list[Json] = []
@@ -323,7 +323,11 @@ class _Maker:
         for path, values in _LACKS.items():
             if self.chance(0.08):
                 top = path.split("__")[0]
-                if one.get(top) is not None or top not in ("gpu",):
+                if (
+                    one[top] is not None
+                    if top == "gpu"
+                    else top not in ("cpu", "memory") or "node_states" not in one
+                ):
                     put(one, path, self.pick(*values))
 
     # --- intents ---
@@ -340,7 +344,9 @@ class _Maker:
         else:
             self._job(one, kind)
         if self.with_spot and self.chance(0.7):
-            self._ask(one, self.pick("constraints__preemptible", "workload__resources__gpu__interruptible"), True)
+            self._ask(
+                one, self.pick("constraints__preemptible", "workload__resources__gpu__interruptible"), True
+            )
         if gpus and self.chance(0.35):
             self._prefer(one)
         if self.chance(0.3):
@@ -361,7 +367,11 @@ class _Maker:
 
     def _service(self, one: Json, tasks: int) -> None:
         if self.chance(0.3):
-            scaling = {"min_replicas": tasks, "max_replicas": tasks + self.pick(0, 1, 2, 3), "auto_scale": True}
+            scaling = {
+                "min_replicas": tasks,
+                "max_replicas": tasks + self.pick(0, 1, 2, 3),
+                "auto_scale": True,
+            }
             one["workload"]["scaling"] = scaling
             self.tags.add("auto_scale")
         if self.low_uptimes:
@@ -398,7 +408,11 @@ class _Maker:
         asked = tasks * gpus * self.pick(0.333333, 1, 1, 1.5, 2, 3)
         which = self.pick("hourly", "hourly", "total", "carbon")
         if which == "carbon":
-            self._ask(one, "constraints__energy__max_carbon_footprint", f"{tasks * gpus * self.pick(20, 40, 90)}g CO2/h")
+            self._ask(
+                one,
+                "constraints__energy__max_carbon_footprint",
+                f"{tasks * gpus * self.pick(20, 40, 90)}g CO2/h",
+            )
         elif which == "total" and (kind != "service" or "deadline" in one.get("constraints", {})):
             self._ask(one, "constraints__max_total_cost", f"{asked * self.pick(1, 2):.6f} EUR")
         else:

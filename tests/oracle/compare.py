@@ -20,7 +20,14 @@ def differences(world: World, document: Json, best: Best | None = None) -> list[
     """Return in what `document` is not the optimum of `world`, in words."""
     best = Oracle(world).best() if best is None else best
     by_name = {p["intent"]: p for p in document["placements"]}
-    return [*_plan(document, best), *(d for n, c in zip(best.needs, best.choices, strict=True) for d in _one(by_name[n.name], n, c, best))]
+    return [
+        *_plan(document, best),
+        *(
+            d
+            for n, c in zip(best.needs, best.choices, strict=True)
+            for d in _one(by_name[n.name], n, c, best)
+        ),
+    ]
 
 
 def _plan(document: Json, best: Best) -> Iterator[str]:
@@ -72,17 +79,29 @@ def _figures(found: Json, need: Need, choice: Choice, best: Best) -> Iterator[st
     yield from _equal("hourly_cost", _rate(found["hourly_cost"]), terms.hourly)
     yield from _equal("total_cost", _money(found["total_cost"]), None if need.length is None else terms.total)
     network = [w.network_ms for w in used]
-    yield from _equal("latency_ms", found["latency_ms"], None if None in network else max(n for n in network if n is not None))
+    yield from _equal(
+        "latency_ms",
+        found["latency_ms"],
+        None if None in network else max(n for n in network if n is not None),
+    )
     known = all(w.carbon_known for w in used)
-    yield from _equal("carbon_g_per_hour", found["carbon_g_per_hour"], round(terms.carbon / 1e6, 6) if known else None)
+    yield from _equal(
+        "carbon_g_per_hour", found["carbon_g_per_hour"], round(terms.carbon / 1e6, 6) if known else None
+    )
     known = all(w.performance_known for w in used)
-    yield from _equal("performance_tflops", found["performance_tflops"], terms.performance / 1000 if known else None)
+    yield from _equal(
+        "performance_tflops", found["performance_tflops"], terms.performance / 1000 if known else None
+    )
     if not all(w.uptime_known for w in used):
         yield from _equal("availability_percent", found["availability_percent"], None)
     elif need.kind == "service":
-        yield from _number("availability_percent", found["availability_percent"], float(100 * up(need, choice.loads)))
+        yield from _number(
+            "availability_percent", found["availability_percent"], float(100 * up(need, choice.loads))
+        )
     else:
-        yield from _number("availability_percent", found["availability_percent"], float(100 * min(w.uptime for w in used)))
+        yield from _number(
+            "availability_percent", found["availability_percent"], float(100 * min(w.uptime for w in used))
+        )
     replicas, hourly = best.headroom[best.needs.index(need)]
     told = found["headroom"]
     told = None if told is None else (told["replicas"], _rate(told["hourly_cost"]))

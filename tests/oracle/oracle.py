@@ -1,4 +1,4 @@
-"""The optimum by exhaustion: every assignment of every task to every node, judged straight from the documents.
+"""The optimum by exhaustion: every way to put tasks on nodes, judged straight from the documents.
 
 Nothing of what decides in FLARE is used: no requirements, screens, prices, scores, orders or rules, only
 the readers of quantities and places. Money is whole micro-euro, time whole seconds, probabilities fractions.
@@ -6,13 +6,13 @@ Tasks of an intent are alike and so are nodes of one offer of which the same is 
 out the tasks is looked at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 from flare_core import quantities as q
@@ -23,7 +23,6 @@ from tests.worlds import NOW, RATINGS, World
 Json = Mapping[str, Any]
 UP, DOWN = Rounding.UP, Rounding.DOWN
 STEPS = 2**36
-FLATNESS = 2**-16
 BALANCE = {"cost": 0.4, "performance": 0.3, "latency": 0.2, "carbon": 0.1}
 OWN_TERM = {
     "Cost_Minimization": "cost",
@@ -46,6 +45,50 @@ def known(document: Json, path: str, read: Any) -> Any:
     """Return what an offer says at `path`, read; None where it says nothing."""
     said = at(document, path)
     return None if said is None else read(said)
+
+
+def _number(value: object) -> Fraction:
+    return Fraction(str(value))
+
+
+class Figure(NamedTuple):
+    """A limit on one figure of an offer: where both stand, how they are read, the default, which way."""
+
+    asked: str
+    there: str
+    read: Callable[[Any], float | Fraction]
+    default: int | None
+    least: bool
+
+
+FIGURES = (
+    Figure("constraints.max_latency_ms", "performance.latency_ms", q.parse_latency_ms, 100, False),
+    Figure("constraints.performance.max_jitter_ms", "performance.jitter_ms", q.parse_latency_ms, 50, False),
+    Figure("constraints.performance.min_uptime_percent", "performance.uptime_percent", _number, 99, True),
+    Figure(
+        "constraints.performance.max_cold_start_time",
+        "performance.cold_start_time",
+        q.parse_duration_s,
+        None,
+        False,
+    ),
+    Figure(
+        "constraints.performance.min_network_bandwidth",
+        "performance.network_bandwidth",
+        q.parse_bandwidth_gbps,
+        None,
+        True,
+    ),
+    Figure(
+        "constraints.energy.power_usage_effectiveness",
+        "energy.power_usage_effectiveness",
+        _number,
+        2,
+        False,
+    ),
+    Figure("sla.max_interruption_time", "performance.cold_start_time", q.parse_duration_s, None, False),
+    Figure("sla.availability", "performance.uptime_percent", _number, 99, True),
+)
 
 
 # --- nodes ------------------------------------------------------------------------------------------
@@ -203,7 +246,7 @@ class Need:
         if deadline is None:
             return False
         left = (deadline - now()).total_seconds()
-        return left <= 0 or (self.length or 0) > left
+        return bool(left <= 0 or (self.length or 0) > left)
 
     # --- one offer ---
 
@@ -330,7 +373,10 @@ class Need:
             yield at(offer, "security.network_isolation") == "private"
         if self.persistent:
             yield at(offer, "persistent_storage") is True
-        for asked, name in (("renewable_energy_only", "renewable_energy"), ("green_certified_only", "green_certified")):
+        for asked, name in (
+            ("renewable_energy_only", "renewable_energy"),
+            ("green_certified_only", "green_certified"),
+        ):
             if self.asks(f"constraints.energy.{asked}"):
                 yield at(offer, f"energy.{name}") is True
 
@@ -357,27 +403,16 @@ class Need:
             yield self._linked(offer)
 
     def _figures_fit(self, offer: Json) -> Iterator[bool]:
-        at_most, at_least = (lambda a, b: a <= b), (lambda a, b: a >= b)
-        number = lambda v: Fraction(str(v))  # noqa: E731
         several = self.kind == "service" and self.tasks > 1
-        for path, there, read, default, holds in (
-            ("constraints.max_latency_ms", "performance.latency_ms", q.parse_latency_ms, 100, at_most),
-            ("constraints.performance.max_jitter_ms", "performance.jitter_ms", q.parse_latency_ms, 50, at_most),
-            ("constraints.performance.min_uptime_percent", "performance.uptime_percent", number, 99, at_least),
-            ("constraints.energy.power_usage_effectiveness", "energy.power_usage_effectiveness", number, 2, at_most),
-            ("constraints.performance.max_cold_start_time", "performance.cold_start_time", q.parse_duration_s, None, at_most),
-            ("constraints.performance.min_network_bandwidth", "performance.network_bandwidth", q.parse_bandwidth_gbps, None, at_least),
-            ("sla.max_interruption_time", "performance.cold_start_time", q.parse_duration_s, None, at_most),
-            ("sla.availability", "performance.uptime_percent", number, 99, at_least),
-        ):
+        for path, there, read, default, least in FIGURES:
             asked, said = self.asks(path), at(offer, there)
             if path == "sla.availability" and several:
                 yield not (asked and said is None)  # judged together; unknown is never up
                 continue
             if asked is None:
-                yield default is None or said is None or holds(read(said), read(default))
-            elif holds is at_most or read(asked):
-                yield said is not None and holds(read(said), read(asked))
+                yield default is None or said is None or _holds(least, read(said), read(default))
+            elif not least or read(asked):
+                yield said is not None and _holds(least, read(said), read(asked))
         letter = self.asks("constraints.energy.energy_efficiency_rating")
         if letter is not None:
             rating = at(offer, "energy.energy_efficiency_rating") or _rating(
@@ -420,37 +455,32 @@ class Need:
         share = {t: w / sum(weights.values()) for t, w in weights.items()}
         tasks = [(load.offer, load.tasks) for load in loads]
         value = self._scaled_cost(loads, prices, share.get("cost", 0.0))
-        for term, amount in (("performance", lambda w: -w.performance), ("carbon", lambda w: w.carbon)):
-            values = {name: amount(w) for name, w in self.worth.items()}
+        speeds = {name: -w.performance for name, w in self.worth.items()}
+        emissions = {name: w.carbon for name, w in self.worth.items()}
+        for term, values in (("performance", speeds), ("carbon", emissions)):
             best = min(values.values())
-            width = _width(best, max(values.values()))
-            weight = share.get(term, 0.0) / self.tasks
-            value += sum(n * _steps(values[o] - best, width, weight) for o, n in tasks)
+            scale = _scale(max(values.values()) - best, share.get(term, 0.0) / self.tasks)
+            value += sum(n * round((values[o] - best) * scale) for o, n in tasks)
         latencies = [w.latency for w in self.worth.values()]
-        width = _width(min(latencies), max(latencies))
-        weight = share.get("latency", 0.0)
-        return value + max(_steps(self.worth[o].latency - min(latencies), width, weight) for o, _ in tasks)
+        best = min(latencies)
+        scale = _scale(max(latencies) - best, share.get("latency", 0.0))
+        return value + max(round((self.worth[o].latency - best) * scale) for o, _ in tasks)
 
     def _scaled_cost(self, loads: "Loads", prices: Mapping[str, Price], weight: float) -> int:
+        """Return the scaled cost: at best full nodes of one offer, at worst a node for each task."""
         cost = {name: self.cost_of(w.cheapest) for name, w in self.worth.items()}
-        paid_once = {name: w.by_node and self.each[name] > 1 and self.tasks > 1 for name, w in self.worth.items()}
-        if not any(paid_once.values()):
+        once = {name: w.by_node and self.each[name] > 1 and self.tasks > 1 for name, w in self.worth.items()}
+        if not any(once.values()):
             best = min(cost.values())
-            width = _width(best, max(cost.values()))
-            return sum(
-                load.tasks * _steps(self.cost_of(prices[load.offer]) - best, width, weight / self.tasks)
-                for load in loads
-            )
-        alone = {
-            name: amount * (-(-self.tasks // self.each[name]) if paid_once[name] else self.tasks)
+            scale = _scale(max(cost.values()) - best, weight / self.tasks)
+            return sum(x.tasks * round((self.cost_of(prices[x.offer]) - best) * scale) for x in loads)
+        best = min(
+            amount * (ceil(Fraction(self.tasks, self.each[name])) if once[name] else self.tasks)
             for name, amount in cost.items()
-        }
-        width = _width(min(alone.values()), max(alone.values()))
-        return sum(
-            (1 if paid_once[load.offer] else load.tasks)
-            * _steps(self.cost_of(prices[load.offer]), width, weight)
-            for load in loads
-        ) - _steps(min(alone.values()), width, weight)
+        )
+        scale = _scale(self.tasks * max(cost.values()) - best, weight)
+        paid = ((1 if once[x.offer] else x.tasks, self.cost_of(prices[x.offer])) for x in loads)
+        return sum(times * round(amount * scale) for times, amount in paid) - round(best * scale)
 
     @cached_property
     def each(self) -> dict[str, int]:
@@ -493,6 +523,10 @@ def _fields(worth: Worth) -> dict[str, Any]:
     return {name: getattr(worth, name) for name in Worth.__dataclass_fields__}
 
 
+def _holds(least: bool, has: float | Fraction, asked: float | Fraction) -> bool:
+    return has >= asked if least else has <= asked
+
+
 def _canonical(name: str) -> str:
     return name.lower().replace(" ", "").replace("-", "")
 
@@ -504,12 +538,9 @@ def _rating(pue: float | None) -> str | None:
     return LETTERS[sum(pue > bound for bound in bounds)]
 
 
-def _width(best: int, worst: int) -> float:
-    return max(worst - best, FLATNESS * max(abs(best), abs(worst)))
-
-
-def _steps(amount: int, width: float, weight: float) -> int:
-    return round(amount * (weight * STEPS / width)) if width and weight else 0
+def _scale(width: int, weight: float) -> float:
+    """Return steps per unit of a term whose range is `width`; one that never varies counts nothing."""
+    return weight * STEPS / width if width else 0.0
 
 
 # --- the enumeration --------------------------------------------------------------------------------
@@ -599,11 +630,18 @@ class Oracle:
         for load in loads:
             key = (load.offer, load.node)
             before = taken.get(key, Free(0, 0, 0, 0))
-            taken[key] = Free(*(b + load.tasks * d for b, d in zip(before, self.needs[i].demand, strict=True)))
+            taken[key] = Free(
+                *(b + load.tasks * d for b, d in zip(before, self.needs[i].demand, strict=True))
+            )
             owner[key] = i
 
     def _room(
-        self, i: int, kind: Kind, node: int, taken: Mapping[tuple[str, int], Free], owner: Mapping[tuple[str, int], int]
+        self,
+        i: int,
+        kind: Kind,
+        node: int,
+        taken: Mapping[tuple[str, int], Free],
+        owner: Mapping[tuple[str, int], int],
     ) -> int:
         need, key = self.needs[i], (kind.offer, node)
         worth = need.worth[kind.offer]
@@ -611,7 +649,11 @@ class Oracle:
             return 0
         used = taken.get(key, Free(0, 0, 0, 0))
         return min(
-            ((have - gone) // want for have, gone, want in zip(kind.free, used, need.demand, strict=True) if want),
+            (
+                (have - gone) // want
+                for have, gone, want in zip(kind.free, used, need.demand, strict=True)
+                if want
+            ),
             default=need.most,
         )
 
@@ -631,7 +673,9 @@ class Oracle:
                 opened += fresh
                 if opened > need.tasks:
                     break
-                slots.append((kind.offer, node, self._room(i, kind, node, taken, owner), fresh and fresh_before))
+                slots.append(
+                    (kind.offer, node, self._room(i, kind, node, taken, owner), fresh and fresh_before)
+                )
                 fresh_before = fresh
         for number in range(1 if need.any else need.tasks, need.tasks + 1):
             yield from _shares(slots, 0, number, number)
@@ -698,12 +742,7 @@ class Oracle:
 
     def _ties(self, choices: tuple[Choice | None, ...]) -> tuple[Any, ...]:
         nodes = {(load.offer, load.node) for c in choices if c for load in c.loads}
-        seats = [
-            [(self.rank[load.offer], load.node) for load in sorted(c.loads, key=lambda x: (self.rank[x.offer], x.node)) for _ in range(load.tasks)]
-            if c
-            else []
-            for c in choices
-        ]
+        seats = [self._seats(need, c) for need, c in zip(self.needs, choices, strict=True)]
         return (
             -sum(self._headroom(choices, i)[0] for i in range(len(choices))),
             len({self.offers[o]["provider"] for o, _ in nodes}),
@@ -712,6 +751,14 @@ class Oracle:
             tuple(tuple(n for _, n in seat) for seat in seats),
             sum(price.spot for c in choices if c for price in c.prices.values()),
         )
+
+    def _seats(self, need: Need, choice: Choice | None) -> list[tuple[float, float]]:
+        """Return (rank of the offer, node) of every task in order; those not placed come last."""
+        loads = choice.loads if choice else ()
+        seats: list[tuple[float, float]] = sorted(
+            (self.rank[load.offer], load.node) for load in loads for _ in range(load.tasks)
+        )
+        return seats + [(inf, inf)] * (need.tasks - len(seats))
 
     def _headroom(self, choices: tuple[Choice | None, ...], i: int) -> tuple[int, int]:
         """Return how many more replicas would fit beside the plan, and the hourly price of all."""
@@ -755,9 +802,7 @@ class Oracle:
         return max(fits), spent.hourly + hourly[max(fits)]
 
 
-def _shares(
-    slots: list[tuple[str, int, int, bool]], k: int, left: int, before: int
-) -> Iterator[Loads]:
+def _shares(slots: list[tuple[str, int, int, bool]], k: int, left: int, before: int) -> Iterator[Loads]:
     if left == 0:
         yield ()
         return

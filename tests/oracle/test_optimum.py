@@ -35,7 +35,6 @@ def test_place_finds_the_optimum_of_exhaustion_in_six_thousand_worlds(chunk: int
 @pytest.mark.t1
 def test_the_six_thousand_worlds_try_every_kind_of_constraint_two_hundred_times() -> None:
     tried = Counter(tag for seed in range(15 * FULL) for tag in small(seed).tags)
-    print(dict(tried.most_common()))
     assert min(tried.values()) >= 200
 
 
@@ -53,9 +52,7 @@ class Edge(NamedTuple):
 
 HOURLY = Edge("constraints__max_hourly_cost", "Cost_Minimization", lambda t: t.hourly, "EUR/hour")
 TOTAL = Edge("constraints__max_total_cost", "Cost_Minimization", lambda t: t.total, "EUR")
-CARBON = Edge(
-    "constraints__energy__max_carbon_footprint", "Energy_Efficiency", lambda t: t.carbon, "g CO2/h"
-)
+CARBON = Edge("constraints__energy__max_carbon_footprint", "Energy_Efficiency", lambda t: t.carbon, "g CO2/h")
 
 
 def _with(world: World, edge: Edge, limit: int, **changes: object) -> World:

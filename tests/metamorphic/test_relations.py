@@ -1,0 +1,33 @@
+"""The relations, each in a few worlds by default and in 250 at the full figures."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.metamorphic.relations import SEVERAL, SINGLE, Relation, tried
+
+RELATIONS = (*SINGLE, *SEVERAL)
+FULL = 250
+
+named = pytest.mark.parametrize("relation", RELATIONS, ids=lambda r: r.__name__)
+Record = Callable[[str, object], None]
+
+
+def test_there_are_at_least_twenty_relations() -> None:
+    assert len(set(RELATIONS)) >= 20
+
+
+@named
+def test_relation(relation: Relation, record_property: Record) -> None:
+    applied = tried(relation, 8)
+    record_property(relation.__name__, applied)
+    assert applied == 8
+
+
+@pytest.mark.t1
+@named
+def test_relation_in_two_hundred_and_fifty_worlds(relation: Relation, record_property: Record) -> None:
+    applied = tried(relation, FULL, start=10_000)
+    record_property(relation.__name__, applied)
+    print(f"{relation.__name__.replace('_', ' ')}: {applied}")  # noqa: T201  # the table of relations
+    assert applied == FULL

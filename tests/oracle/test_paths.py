@@ -1,0 +1,84 @@
+"""Every path to an answer gives the same one: the closed form, the search, and the search without pruning."""
+
+from collections import Counter
+
+import pytest
+
+import flare_core as flare
+from flare_core import engine
+from flare_core.options import Options
+from flare_core.placement.order import Value, value
+from flare_core.placement.packing import Packing, Problem
+from flare_core.placement.types import Outcome
+from flare_core.quantities import parse_moment
+from flare_core.solve import lexicographic
+from flare_core.solve.cpsat import Run
+from flare_core.solve.greedy import greedy
+from flare_core.solve.search import search
+from tests.worlds import NOW, World, medium, small
+
+UNHURRIED = Options(time_limit=600, effort=600, timer=lambda: 0.0)
+
+
+def problem_of(world: World) -> Problem:
+    intents = [flare.read_intent(intent) for intent in world.intents]
+    inventory = flare.read_inventory({"version": 1, "offers": list(world.offers)})
+    options = Options(weights=world.weights, priorities=world.priorities)
+    return engine._problem(intents, inventory, parse_moment(NOW), options)
+
+
+def searched(problem: Problem) -> Packing:
+    """Return what CP-SAT answers without the closed form and without pruning."""
+    found = lexicographic.search(problem, greedy(problem), Run(UNHURRIED, 0.0))
+    assert found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE)
+    assert not found.warnings
+    return found.packing
+
+
+def closed_values(seed: int) -> tuple[Value, Value] | None:
+    """Return where the closed form's answer stands in the order, and the search's; None where it has none."""
+    problem = problem_of(medium(seed, tasks=1 + seed % 8, offers=1 + seed % 40))
+    found = search(problem, UNHURRIED, 0.0)
+    if found.path != "closed form":
+        return None
+    return value(problem, found.packing), value(problem, searched(problem))
+
+
+def _compared(seeds: range) -> int:
+    pairs = {seed: pair for seed in seeds if (pair := closed_values(seed)) is not None}
+    assert not {seed: pair for seed, pair in pairs.items() if pair[0] != pair[1]}
+    return len(pairs)
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_the_closed_form_is_the_optimum_of_the_search(chunk: int) -> None:
+    assert _compared(range(chunk * 80, chunk * 80 + 80)) >= 30
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(15))
+def test_the_closed_form_is_the_optimum_of_the_search_in_three_thousand_worlds(chunk: int) -> None:
+    assert _compared(range(chunk * 430, chunk * 430 + 430)) >= 200
+
+
+def _pruned(seed: int) -> tuple[str, Value, Value]:
+    problem = problem_of(small(seed) if seed % 2 else medium(seed, intents=1 + seed % 3, tasks=5, offers=16))
+    found = search(problem, UNHURRIED, 0.0)
+    return found.path, value(problem, found.packing), value(problem, searched(problem))
+
+
+def _differing(seeds: range) -> Counter[str]:
+    found = {seed: _pruned(seed) for seed in seeds}
+    assert not {seed: pair for seed, (_, *pair) in found.items() if pair[0] != pair[1]}
+    return Counter(path for path, _, _ in found.values())
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_what_is_pruned_is_not_missed(chunk: int) -> None:
+    assert _differing(range(chunk * 50, chunk * 50 + 50))["cp-sat"] >= 10
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(15))
+def test_what_is_pruned_is_not_missed_in_two_thousand_worlds(chunk: int) -> None:
+    assert _differing(range(chunk * 140, chunk * 140 + 140))["cp-sat"] >= 30
