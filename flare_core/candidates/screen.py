@@ -40,8 +40,8 @@ def _fails(view: View, limit: Limit) -> Mask | None:
 def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
     needs, inventory = view.needs, view.inventory
     owner, groups, tasks = _groups(view, rows)
-    housed = np.unique(owner)
-    if len(housed) < len(rows):  # possible only where a limit on room was lifted
+    housed = np.bincount(owner, minlength=len(rows)) > 0
+    if not housed.all():  # possible only where a limit on room was lifted
         return _candidates(view, funnel, rows[housed])
     node_ueur, by_node = view.price_ueur[rows], view.by_node[rows]
     task_ueur = pricing.task_ueur(needs, inventory, rows, node_ueur, by_node)
