@@ -97,6 +97,11 @@ def dearer_than(
     return np.where(by_node, whole_node, part)
 
 
+def shared_columns(needs: Requirements) -> tuple[str, ...]:
+    """Return the columns whose share of a node a task pays on an offer billed by the GPU."""
+    return () if needs.gpus else tuple(column for column, _ in _shares(needs))
+
+
 def _shares(needs: Requirements) -> tuple[tuple[str, int], ...]:
     asked = (("cpu_milli", needs.cpu_milli), ("memory_mib", needs.memory_mib))
     return tuple((column, amount) for column, amount in asked if amount)

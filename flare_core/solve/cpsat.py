@@ -130,9 +130,11 @@ class Run:
             return Answer(status, None, None)
         if status != cp_model.OPTIMAL and not self.over:
             self._cut("the effort limit ended the search")
-        bound = round(solver.best_objective_bound)
+        bound = max(terms.least, round(solver.best_objective_bound))
+        if bound == 0 > terms.least and status != cp_model.OPTIMAL:
+            bound = terms.least  # a call that is cut early reports 0 before it has a bound
         if status == cp_model.UNKNOWN:
-            return Answer(status, None, max(bound, terms.least))
+            return Answer(status, None, bound)
         values = tuple(solver.response_proto.solution)
         worth = sum(
             c * values[v.index] for v, c in zip(terms.vars, terms.coefficients, strict=True)

@@ -226,6 +226,10 @@ class _Descent:
         while not self.run.over:
             hint = self.values if self.values is not None else _hint(self.draft, self.best)
             answer = self.run.minimise(self.draft, level.terms, hint, watch=watch)
+            if answer.values is None and answer.proven:  # the plan in hand says otherwise
+                answer = self.run.minimise(
+                    self.draft, level.terms, hint, seed=OTHER_SEED, presolve={}, watch=watch
+                )
             if answer.values is None:
                 return self._without_values(answer)
             packing = self._packing(self.draft, answer.values)
@@ -293,45 +297,24 @@ def _hint(draft: Draft, packing: Packing) -> tuple[int, ...] | None:
 
 
 def packing_of(draft: Draft, values: tuple[int, ...]) -> Packing:
-    """Return the packing that the values of the variables describe, nodes numbered from 0 as they are met."""
-    problem = draft.problem
+    """Return the packing that the values of the variables describe.
+
+    Nodes that belong to one intent are numbered as they are met and filled from the first on.
+    """
     next_node: dict[int, int] = {}
-    numbered: dict[tuple[int, int], int] = {}
     packing: list[Loads] = []
-    for i, ask in enumerate(problem.asks):
+    for i, ask in enumerate(draft.problem.asks):
         loads: list[Load] = []
         for g, j in enumerate(ask.found.group_candidate.tolist()):
-            tasks, group = values[draft.tasks[i, g].index], int(ask.found.group[g])
-            if not tasks:
-                continue
+            group, each = int(ask.found.group[g]), int(ask.found.group_tasks[g])
             if group in draft.shared:
-                loads += _on_shared(draft, values, (i, g, j), next_node, numbered)
-            else:
-                loads += _on_own(tasks, int(ask.found.group_tasks[g]), g, j, next_node, group)
+                at = ((v, values[draft.at[i, g, v].index]) for v in range(draft.shared[group]))
+                loads += [Load(j, g, v, tasks) for v, tasks in at if tasks]
+                continue
+            full, rest = divmod(values[draft.tasks[i, g].index], each)
+            first = next_node.get(group, 0)
+            sizes = [each] * full + [rest] * bool(rest)
+            loads += [Load(j, g, first + k, size) for k, size in enumerate(sizes)]
+            next_node[group] = first + len(sizes)
         packing.append(tuple(loads))
     return tuple(packing)
-
-
-def _on_own(tasks: int, each: int, g: int, j: int, next_node: dict[int, int], group: int) -> Iterator[Load]:
-    while tasks:
-        node = next_node.get(group, 0)
-        next_node[group] = node + 1
-        yield Load(j, g, node, min(tasks, each))
-        tasks -= min(tasks, each)
-
-
-def _on_shared(
-    draft: Draft,
-    values: tuple[int, ...],
-    place: tuple[int, int, int],
-    next_node: dict[int, int],
-    numbered: dict[tuple[int, int], int],
-) -> list[Load]:
-    i, g, j = place
-    group = int(draft.problem.asks[i].found.group[g])
-    own = [(values[draft.at[i, g, v].index], v) for v in range(draft.shared[group])]
-    for _, v in sorted((-tasks, v) for tasks, v in own if tasks):
-        if (group, v) not in numbered:
-            numbered[group, v] = next_node.get(group, 0)
-            next_node[group] = numbered[group, v] + 1
-    return sorted((Load(j, g, numbered[group, v], tasks) for tasks, v in own if tasks), key=lambda x: x.node)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flare_core.adapters.cli.argv import spread
+from flare_core.adapters.cli.bench import bench
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.place import place
@@ -50,7 +51,7 @@ def _flare(show_version: Version = False) -> None:
 app.command()(place)
 app.command()(inventory)
 app.command()(verify)
-# `bench` is added here: app.command()(bench)
+app.command()(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

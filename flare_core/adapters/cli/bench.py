@@ -23,8 +23,8 @@ def bench(
         typer.Option(
             metavar="FOLDER",
             rich_help_panel=_MEASURING,
-            help="The shared data, with gpu-offers/ in it; otherwise FLARE_BENCH_DATA, or ../shared/data beside "
-            "the repository. Rows that need it are left out where it is absent.",
+            help="The shared data, with gpu-offers/ in it; otherwise FLARE_BENCH_DATA, or ../shared/data "
+            "beside the repository. Rows that need it are left out where it is absent.",
         ),
     ] = None,
     only: Annotated[

@@ -16,6 +16,8 @@ def _unpriced(view: View, limit: Limit) -> Mask:
     hourly, spot = view.inventory.whole["hourly_ueur"], view.inventory.whole["spot_ueur"]
     # Without permission for spot, an offer that has only that is the matter of the rule "spot".
     missing = (hourly < 0) & (spot < 0) | (view.price_ueur > pricing.dearest_ueur(view.needs))
+    for column in pricing.shared_columns(view.needs):  # no share of a node whose size nobody knows
+        missing |= ~view.by_node & (view.inventory.whole[column] < 0)
     flags = view.inventory.label["price_flag"]
     return missing | (flags.codes >= 0) if flags.values else missing
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from ortools.sat.python import cp_model
 
 from flare_core.inventory.types import IntArray
 from flare_core.model.draft import Draft, Terms, Var
@@ -209,18 +210,29 @@ _STEPS = {
 
 
 def node_levels(draft: Draft, packing: Packing) -> Iterator[Level]:
-    """Yield the levels of node numbers, once `packing` has settled everything before them.
+    """Yield the levels of node numbers, once `packing` has settled the offers.
 
-    Only groups on which something lies are looked at: low groups first, low nodes of shared groups first.
+    As many tasks as possible on the lowest node of each offer used, then on the next. Equal nodes of an offer
+    that belong to one intent are filled from the lowest on and need no level.
     """
-    numbers = draft.problem.inventory.groups
     steps: list[tuple[str, Pairs]] = []
     for i, ask in enumerate(draft.problem.asks):
-        offers = {load.candidate for load in packing[i]}
-        own = [g for g, j in enumerate(ask.found.group_candidate.tolist()) if j in offers]
-        own.sort(key=lambda g: (ask.found.group_candidate[g], numbers.node(int(ask.found.group[g]), 0)))
-        for g in own:
-            steps.append((f"groups[{ask.name},{g}]", iter([(draft.tasks[i, g], -1)])))
-            apart = [draft.at[i, g, v] for v in range(draft.shared.get(int(ask.found.group[g]), 0))]
-            steps += [(f"node[{v}]", iter([(at, -1)])) for v, at in enumerate(apart)]
+        for j in sorted({load.candidate for load in packing[i]}):
+            seats = sorted(_seats(draft, i, j), key=lambda seat: seat[0])
+            steps += [(f"node[{ask.name},{j},{number}]", iter([(tasks, -1)])) for number, tasks in seats]
     yield from _merged(draft, Stage.NODES, iter(steps))
+
+
+def _seats(draft: Draft, i: int, j: int) -> Iterator[tuple[int, Var]]:
+    """Yield (number, tasks of intent `i`) of the nodes of candidate `j` that can be told apart."""
+    ask, numbers = draft.problem.asks[i], draft.problem.inventory.groups
+    own = [g for g, k in enumerate(ask.found.group_candidate.tolist()) if k == j]
+    for g in own:
+        group, each = int(ask.found.group[g]), int(ask.found.group_tasks[g])
+        if group in draft.shared:
+            yield from ((numbers.node(group, v), draft.at[i, g, v]) for v in range(draft.shared[group]))
+        elif len(own) > 1:
+            count = min(int(ask.found.group_nodes[g]), -(-ask.needs.tasks // each))
+            loads = [draft.count(min(each, ask.needs.tasks), f"on[{i},{g},{v}]") for v in range(count)]
+            draft.model.add(cp_model.LinearExpr.sum(loads) == draft.tasks[i, g])
+            yield from ((numbers.node(group, v), load) for v, load in enumerate(loads))
