@@ -163,12 +163,25 @@ def _teller(problem: Problem, options: Options) -> Watch | None:
     if tell is None:
         return None
 
+    told: list[tuple[int | None, int | None]] = [(None, None)]
+
     def watch(seconds: float, incumbent: float | None, bound: float | None) -> None:
-        best = None if incumbent is None else _public(problem, round(incumbent))
-        proven = None if bound is None else _public(problem, round(bound))
-        tell(Progress(seconds, best, proven, _gap(best, proven)))
+        best, proven = told[-1]
+        now = _least(best, incumbent), _greatest(proven, bound)
+        if now != told[-1]:
+            told.append(now)
+            shown, sure = (None if value is None else _public(problem, value) for value in now)
+            tell(Progress(seconds, shown, sure, _gap(shown, sure)))
 
     return watch
+
+
+def _least(known: int | None, new: float | None) -> int | None:
+    return known if new is None else round(new) if known is None else min(known, round(new))
+
+
+def _greatest(known: int | None, new: float | None) -> int | None:
+    return known if new is None else round(new) if known is None else max(known, round(new))
 
 
 def _public(problem: Problem, primary: int) -> float:

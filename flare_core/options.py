@@ -91,7 +91,7 @@ class Options:
         Where the consumer sits: ``(lat, lon)`` in degrees, an ISO country code or a provider region
         (``"aws/eu-west-1"``). Without it an unknown latency stays unknown.
     priorities
-        Weight of placing an intent, by its name; 1 where absent, more than 0.
+        Weight of placing an intent, by its name, in steps of a millionth; 1 where absent, more than 0.
     on_progress
         Called during the search with each improvement of incumbent or bound, from the solver's thread.
     cancellation

@@ -67,9 +67,7 @@ class _Choice:
         keys = key[self.tie]
         if (keys == keys[0]).all():
             return self
-        order = np.argsort(keys, kind="stable")
-        filled = np.cumsum(self.room[self.tie[order]])
-        margin = keys[order[np.searchsorted(filled, self.left)]]
+        margin = self._margin(keys)
         sure, tie = self.tie[keys < margin], self.tie[keys == margin]
         forced = self.forced.copy()
         forced[sure] = self.room[sure]
@@ -79,12 +77,18 @@ class _Choice:
         """Settle a maximum: close the candidates beyond the least that suffices."""
         if self.left == 0:
             return self
-        order = np.argsort(peak[self.tie], kind="stable")
-        filled = np.cumsum(self.room[self.tie[order]])
-        enough = int(peak[self.tie[order[np.searchsorted(filled, self.left)]]])
+        enough = self._margin(peak[self.tie])
         used = peak[self.forced > 0]
         limit = max(enough, int(used.max())) if len(used) else enough
         return _Choice(self.forced, self.tie[peak[self.tie] <= limit], self.left, self.room)
+
+    def _margin(self, keys: IntArray) -> int:
+        """Return the least value within which the candidates of the tie have seats for what is left."""
+        room = self.room[self.tie]
+        if int(room.min()) >= self.left:  # any one of the best holds all
+            return int(keys.min())
+        order = np.argsort(keys, kind="stable")
+        return int(keys[order[np.searchsorted(np.cumsum(room[order]), self.left)]])
 
     @property
     def open(self) -> bool:

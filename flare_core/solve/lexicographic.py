@@ -6,7 +6,7 @@ from ortools.sat.python import cp_model
 
 from flare_core.errors import InternalError
 from flare_core.model.constraints.availability import Availability
-from flare_core.model.draft import Draft, Terms
+from flare_core.model.draft import Draft
 from flare_core.model.families import broken, rules_of
 from flare_core.model.objective.levels import Level, Stage, levels, node_levels
 from flare_core.placement.order import value
@@ -161,38 +161,26 @@ class _Descent:
         return self._descend(node_levels(self.draft, self.best))
 
     def _close(self) -> bool:
-        """Close the groups that no plan as good uses; return whether all of them were found.
+        """Close the groups that no plan as good uses; return whether all others were found.
 
-        Asked for plans with as many groups not seen yet as possible, until there are none.
+        Asked for a plan with a group not seen yet, until there is none.
         """
         draft = self.draft
         seen = {(i, load.group) for i, loads in enumerate(self.best) for load in loads}
         while True:
-            unseen = [key for key in draft.tasks if key not in seen]
-            answer = self._level(Level("unseen", Stage.OFFERS, self._number_of(unseen)), keep=False)
+            unseen = [tasks for key, tasks in draft.tasks.items() if key not in seen]
+            new = draft.flag("new")
+            draft.model.add(cp_model.LinearExpr.sum(unseen) >= new)
+            answer = self._level(Level("new", Stage.OFFERS, draft.total([(new, -1)])), keep=False)
             if answer is None or not answer.proven or answer.values is None:
                 return False
-            new = {key for key in unseen if answer.values[draft.tasks[key].index]}
-            if not new:
+            if answer.bound == 0:
                 break
-            seen |= new
+            seen |= {key for key, tasks in draft.tasks.items() if answer.values[tasks.index]}
         for key in draft.tasks.keys() - seen:
             draft.model.add(draft.tasks[key] == 0)
             draft.bounds[draft.tasks[key].index] = (0, 0)
         return True
-
-    def _number_of(self, groups: list[tuple[int, int]]) -> Terms:
-        """Return minus the number of `groups` on which there are tasks."""
-        draft, flags = self.draft, []
-        for key in groups:
-            tasks = draft.tasks[key]
-            if draft.bounds[tasks.index][1] == 1:
-                flags.append(tasks)
-                continue
-            flag = draft.flag(f"seen[{key}]")
-            draft.model.add(flag <= tasks)
-            flags.append(flag)
-        return draft.total((flag, -1) for flag in flags)
 
     def _only(self) -> bool | None:
         """Whether no other choice of node groups is as good so far; None where that could not be found out.

@@ -140,9 +140,10 @@ def with_the_chosen_offers_alone_the_choice_stays(world: World, random: Random) 
     return True
 
 
-def a_copy_of_an_unused_offer_changes_nothing(world: World, random: Random) -> bool:
+def a_copy_of_an_unused_elastic_offer_changes_nothing(world: World, random: Random) -> bool:
     document = world.document()
-    idle = [o for o in world.offers if o["id"] not in used(document)]
+    # A copy is more room; of as much as one pays for there is enough already.
+    idle = [o for o in world.offers if o["id"] not in used(document) and o["nodes"] is None]
     if not idle or not used(document) or scales(world):
         return False
     copy = {**random.choice(idle), "id": "zz"}
@@ -606,7 +607,7 @@ SINGLE: tuple[Relation, ...] = (
     without_a_chosen_offer_it_is_no_better,
     without_an_unused_offer_the_choice_stays,
     with_the_chosen_offers_alone_the_choice_stays,
-    a_copy_of_an_unused_offer_changes_nothing,
+    a_copy_of_an_unused_elastic_offer_changes_nothing,
     a_split_offer_is_worth_the_same,
     an_elastic_offer_is_one_with_more_nodes_than_anybody_needs,
     an_offer_of_an_excluded_provider_changes_nothing,

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from flare_core.inventory.types import Labels
 from flare_core.verify import Violation, verify
+from flare_core.verify.offers import Offer
 
 from .worlds import (
     WORLDS,
@@ -517,3 +521,106 @@ def test_a_violation_reads_as_a_sentence_with_its_place() -> None:
     given = service()
     (violation, *_) = found(given, patched(given.document, {f"{P}.hourly_cost": "9.00 EUR/hour"}))
     assert str(violation) == "price: placements.0.hourly_cost: found 9.00 EUR/hour, expected 8.00 EUR/hour"
+
+
+def test_a_node_is_known_by_its_number_among_unequal_ones() -> None:
+    states = [{"node": 1, "free_gpus": [4, 5], "cpu": "192", "memory": "2Ti"}]
+    stock = offer("a", node_states=states)
+    given = service()
+
+    def on(node: int, gpus: list[int]) -> set[str]:
+        document = patched(given.document, {f"{R}.node": node, f"{R}.gpus": gpus})
+        return {v.rule for v in verify(document, given.intents, inventory(stock))}
+
+    assert on(0, [0, 1]) == on(1, [4, 5]) == on(2, [0, 1]) == on(3, [0, 1]) == set()
+    assert on(1, [0, 1]) == {"gpus"}
+    assert on(4, [0, 1]) == {"node"}
+
+
+def test_gpus_may_pass_to_another_intent_at_the_moment_the_first_ends() -> None:
+    middle, end = "2026-01-15T11:30:00Z", "2026-01-15T12:30:00Z"
+
+    def after(start: str) -> set[str]:
+        early = placement("j0", [row(0, "a", end_time=middle)], total_cost="8.00 EUR", end_time=middle)
+        late = [row(0, "a", start_time=start, end_time=end)]
+        told = plan(early, placement("j1", late, total_cost="8.00 EUR", start_time=start, end_time=end))
+        hour = {"workload__job__timeout": "1h"}
+        jobs = [intent(name, "job", **hour) for name in ("j0", "j1")]
+        return {v.rule for v in found(world(told, jobs, offer("a")))}
+
+    assert after(middle) == set()
+    assert "gpus" in after("2026-01-15T11:29:59Z")
+
+
+def test_a_placement_of_any_number_of_tasks_has_at_least_one() -> None:
+    given = any_job()
+    rules = {v.rule for v in found(given, patched(given.document, {f"{P}.assignments": []}))}
+    assert "tasks" in rules
+
+
+def test_a_task_without_gpus_needs_no_card_to_have_a_known_power() -> None:
+    stock = inventory(offer("a"))
+    stock = replace(stock, number={**stock.number, "power_w": np.array([np.nan])})
+    given = processor_batch()
+    assert verify(given.document, given.intents, stock) == ()
+    given = service()
+    assert {v.rule for v in verify(given.document, given.intents, stock)} == {"figure", "constraint"}
+
+
+def test_a_task_that_asks_for_no_cores_and_no_memory_emits_what_its_cards_do() -> None:
+    asked = intent(workload__resources={"gpu": {"count": 2}})
+    told = plan(placement("web", [row(0, "a")], carbon_g_per_hour=525.0))  # 2 × 700 W × 1.25 × 300 g/kWh
+    assert found(world(told, [asked], offer("a", cpu=None, memory=None))) == ()
+
+
+def test_a_job_takes_an_unknown_uptime_unless_it_asks_for_one() -> None:
+    dark = offer("vm", nodes=None, price__billing="node", performance__uptime_percent=None)
+    assert moved(machine_job, dark) == {"figure"}
+    assert moved(machine_job, dark, sla__availability="90%") == {"figure", "constraint"}
+
+
+def test_the_efficiency_rating_follows_from_pue_where_nobody_derived_it() -> None:
+    stock = inventory(offer("a", energy__power_usage_effectiveness=1.7))
+    unrated = Labels.of([None])
+    stock = replace(stock, label={**stock.label, "efficiency_rating": unrated})
+    assert Offer(stock, 0).says("efficiency_rating") == "D"
+    worse = replace(stock, number={**stock.number, "pue": np.array([2.1])})
+    assert Offer(worse, 0).says("efficiency_rating") == "F"
+
+
+@pytest.mark.parametrize("replicas", [3, 4])
+def test_headroom_may_reach_the_maximum_and_no_more(replicas: int) -> None:
+    headroom = {"replicas": replicas, "hourly_cost": "32.00 EUR/hour"}
+    asked = intent(workload__scaling={"min_replicas": 1, "max_replicas": 4, "auto_scale": True})
+    told = plan(placement("web", [row(0, "a")], headroom=headroom))
+    rules = {violation.rule for violation in found(world(told, [asked], offer("a")))}
+    assert rules == ({"headroom"} if replicas == 4 else set())
+
+
+@pytest.mark.parametrize(
+    ("objective", "due", "better"),
+    [
+        ("Cost_Minimization", 8.0, 7.9),
+        ("Performance_Maximization", 1978.8, 1980.0),
+        ("Latency_Minimization", 63.0, 62.0),  # 18 ms and 45 s of cold start
+        ("Energy_Efficiency", 536.4, 536.0),
+    ],
+)
+def test_the_objective_is_the_first_term_and_no_bound_is_worse(
+    objective: str, due: float, better: float
+) -> None:
+    def rules(told: object, bound: object) -> set[str]:
+        proof = {"status": "feasible", "gap": 0.1, "objective": told, "bound": bound}
+        document = plan(placement("web", [row(0, "a")]), **proof)
+        return {v.rule for v in found(world(document, [intent(objective=objective)], offer("a")))}
+
+    assert rules(due, better) == rules(due, due) == rules(due, None) == set()
+    assert rules(due, 2 * due - better) == {"objective"}
+    assert rules(better, better) == {"objective"}
+    assert rules(due, {"placed": 1.0}) == rules({"placed": 1.0}, due) == {"objective"}
+
+
+def test_an_objective_in_euro_is_exact_to_the_micro_euro() -> None:
+    given = service()
+    document = patched(given.document, {"objective": 8.000001, "bound": 8.000001})
+    assert {v.rule for v in found(given, document)} == {"objective"}
