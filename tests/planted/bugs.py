@@ -1,0 +1,160 @@
+"""Thirty plausible mistakes: where each is planted, what stands there, and what is put in its place."""
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """A mistake as a replacement of text that occurs once in a module."""
+
+    what: str
+    module: str
+    old: str
+    new: str
+
+
+LOWER = "requirements/lower.py"
+REQUIREMENTS = (
+    Bug("one replica is enough", LOWER, "        tasks=workload.tasks,", "        tasks=1,"),
+    Bug("memory is not asked", LOWER, "memory_mib=resources.memory or None", "memory_mib=None"),
+    Bug("spot is always allowed", LOWER, "spot=asked.preemptible or", "spot=True or"),
+    Bug("no hourly budget", LOWER, "max_hourly_ueur=asked.max_hourly_cost", "max_hourly_ueur=None"),
+    Bug(
+        "availability half a percent lower",
+        LOWER,
+        "availability=sla.availability / 100 if joint",
+        "availability=sla.availability / 100 - 0.005 if joint",
+    ),
+    Bug("preferences are forgotten", LOWER, "preferences=() if hard else links", "preferences=()"),
+    Bug(
+        "headroom for one less", LOWER, "scaling.max_replicas if scaled", "scaling.max_replicas - 1 if scaled"
+    ),
+    Bug(
+        "a minute past the deadline",
+        LOWER,
+        "left_s = max(0, int((deadline - now).total_seconds()))",
+        "left_s = max(0, int((deadline - now).total_seconds())) + 60",
+    ),
+    Bug("carbon cap 5 % higher", LOWER, "min(round(cap * 1e6), 2**53)", "min(round(cap * 1.05e6), 2**53)"),
+    Bug(
+        "an explicit latency limit passes unknowns",
+        LOWER,
+        'unsaid = "max_latency_ms" not in asked.model_fields_set',
+        "unsaid = True",
+    ),
+)
+
+SCREENS = "candidates/screens/"
+CANDIDATES = (
+    Bug(
+        "the price of a GPU is rounded down",
+        "candidates/pricing.py",
+        "part = needs.gpus * -(-node_ueur // whole)",
+        "part = needs.gpus * (node_ueur // whole)",
+    ),
+    Bug("a GiB draws half a watt", "candidates/emissions.py", "WATT_PER_GIB = 0.42", "WATT_PER_GIB = 0.5"),
+    Bug(
+        "cold starts are free",
+        "candidates/screen.py",
+        "_whole(known_ms * 1000) + _whole(cold_start_s * 1000)",
+        "_whole(known_ms * 1000)",
+    ),
+    Bug(
+        "unknown emissions are none",
+        "candidates/screen.py",
+        "worst = np.fmax.reduce(carbon, initial=0.0)",
+        "worst = 0.0",
+    ),
+    Bug(
+        "zones of a region fall together",
+        "candidates/screen.py",
+        'for name in ("provider", "region", "zone"):',
+        'for name in ("provider", "region"):',
+    ),
+    Bug(
+        "a limit that is just met fails",
+        SCREENS + "screen.py",
+        "~(number <= amount(limit))",
+        "~(number < amount(limit))",
+    ),
+    Bug(
+        "the asked rating itself fails",
+        SCREENS + "energy.py",
+        "_RATINGS[: _RATINGS.index(worst) + 1]",
+        "_RATINGS[: _RATINGS.index(worst)]",
+    ),
+    Bug(
+        "a started task still fits",
+        SCREENS + "capacity.py",
+        "free[groups] // asked",
+        "-(-free[groups] // asked)",
+    ),
+    Bug(
+        "used nodes are sold whole",
+        "candidates/view.py",
+        "(groups.fresh | ~owners)",
+        "(groups.fresh | ~owners | True)",
+    ),
+    Bug(
+        "one certificate of several is enough",
+        SCREENS + "compliance.py",
+        'lambda held: wanted.issubset(held.split("|"))',
+        'lambda held: not wanted.isdisjoint(held.split("|"))',
+    ),
+)
+
+MODEL = (
+    Bug(
+        "a node holds one task more",
+        "model/constraints/capacity.py",
+        "draft.tasks[i, g] <= each * nodes",
+        "draft.tasks[i, g] <= (each + 1) * nodes",
+    ),
+    Bug(
+        "an offer has one node more",
+        "model/constraints/capacity.py",
+        "cp_model.LinearExpr.sum(own) <= count)",
+        "cp_model.LinearExpr.sum(own) <= count + 1)",
+    ),
+    Bug(
+        "a budget must not be spent whole",
+        "model/constraints/budget.py",
+        "node.tolist()), self.limit)",
+        "node.tolist()), self.limit - 1)",
+    ),
+    Bug(
+        "a thousandth less is up enough",
+        "model/constraints/availability.py",
+        "TOLERANCE = 1e-12",
+        "TOLERANCE = 1e-3",
+    ),
+    Bug(
+        "carbon breaks no ties",
+        "model/objective/levels.py",
+        'yield "carbon", _each(draft, lambda i: (asks[i].found.carbon_ug, None))',
+        'yield "carbon", iter(())',
+    ),
+    Bug(
+        "providers break no ties",
+        "model/objective/levels.py",
+        'yield "providers", _providers(draft)',
+        'yield "providers", iter(())',
+    ),
+    Bug(
+        "a proven level may get worse by one",
+        "solve/lexicographic.py",
+        "level.terms.expr() <= answer.bound)",
+        "level.terms.expr() <= answer.bound + 1)",
+    ),
+    Bug(
+        "pruning counts too few rivals", "solve/prune.py", "[rank] >= rivals", "[rank] >= max(1, rivals - 1)"
+    ),
+    Bug("a bound is too high", "solve/bounds.py", "+ peak + score.offset", "+ 2 * peak + score.offset + 9"),
+    Bug(
+        "the closed form fills a tie's first seat",
+        "solve/closed.py",
+        "margin = keys[order[np.searchsorted(filled, self.left)]]",
+        "margin = keys[order[0]]",
+    ),
+)
+
+BUGS = (*REQUIREMENTS, *CANDIDATES, *MODEL)
