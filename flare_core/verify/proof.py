@@ -62,10 +62,10 @@ def check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violat
     # A search counts TFLOPS and ms in whole thousandths, for each GPU and each task.
     steps = 1 + sum(len(use.row.gpus) for use in uses)
     step = 1e-3 * steps if intent.objective in ("Performance_Maximization", "Latency_Minimization") else 0.0
-    exact = (
-        intent.objective != "Cost_Minimization" or due is None or round(objective * 1e6) == round(due * 1e6)
-    )
-    if due is not None and not (exact and same(objective, due, step)):
+    euro = intent.objective == "Cost_Minimization"
+    if due is not None and not (
+        round(objective * 1e6) == round(due * 1e6) if euro else same(objective, due, step)
+    ):
         yield Violation("objective", "objective", f"found {objective}, expected {due}")
     if bound is not None:
         worse = objective - bound if intent.objective == "Performance_Maximization" else bound - objective
