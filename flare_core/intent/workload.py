@@ -35,8 +35,6 @@ from flare_core.intent.fields import (
     one_of,
 )
 
-_VENDORS: Final = ("alibaba", "amd", "intel", "nvidia")
-_MODEL: Final = re.compile(rf"any|(?:{'|'.join(_VENDORS)})-[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _CAPABILITY: Final = re.compile(r"[0-9]{1,2}(?:\.[0-9])?")
 _MOUNT_PATH: Final = re.compile(r"(?:/[^/:]+)+/?")
 _URI: Final = {
@@ -54,7 +52,7 @@ _URI_FORMS: Final = {
 
 
 def _model(name: str) -> str:
-    if len(name) > 64 or not _MODEL.fullmatch(name):
+    if name != "any" and (len(name) > 64 or not gpus.is_vendor_prefixed(name)):
         near = gpus.near(name[:64])
         raise Misfit(
             f"'any' or a vendor and a model, such as {' or '.join(map(repr, near or ('nvidia-a100',)))}"

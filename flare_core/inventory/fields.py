@@ -64,9 +64,6 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 _DIGITS: Final = re.compile(r"[0-9]{1,16}")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
-_VENDOR_PREFIXED: Final = re.compile(r"[a-z]{2,}[a-z0-9]*-[a-z0-9][a-z0-9.+-]*")
-# Families, not vendors: such a name is a spelling that the table does not know.
-_FAMILY: Final = re.compile(r"(rtx|gtx|tesla|geforce|quadro|radeon|instinct|rx|titan)-")
 
 
 class FieldError(ValueError):
@@ -117,11 +114,6 @@ def parse_value(column: Column, value: object) -> Value | None:
 def show_value(column: Column, value: Value) -> object:
     """Write a column's value as a document does; `parse_value` reads it back the same."""
     return _WRITERS[column.kind](value)
-
-
-def is_vendor_prefixed(name: str) -> bool:
-    """Whether a lower-case model name has the form ``vendor-model``, as ``acme-x1``."""
-    return _VENDOR_PREFIXED.fullmatch(name) is not None and _FAMILY.match(name) is None
 
 
 def _worded(column: Column, bound: float) -> str:
@@ -190,7 +182,7 @@ def _model(column: Column, value: object) -> str:
         return known
     if gpus.is_other_accelerator(name):
         raise OtherAccelerator(found_expected(name, "a GPU"))
-    if is_vendor_prefixed(name.lower()):
+    if gpus.is_vendor_prefixed(name.lower()):
         return name.lower()
     near = ", ".join(gpus.near(name))
     raise FieldError(
