@@ -103,6 +103,16 @@ CASES: list[Case] = [
         ],
         {"a": 2, "b": 1},
     ),
+    (
+        "as-far-as-the-farthest-that-is-sure",
+        intent(tasks=2),
+        [
+            offer("a", 1, performance__latency_ms=40),
+            offer("b", 2, performance__latency_ms=5),
+            offer("c", 2, performance__latency_ms=40, energy__carbon_intensity=100),
+        ],
+        {"a": 1, "c": 1},
+    ),
     ("as-many-as-fit-of-any", intent("j", "job", 3, **ANY), [offer("a"), offer("b", 9)], {"a": 1, "b": 1}),
     ("two-groups-of-one-offer", intent(), [offer("a", 2, 2, nodes=2, used={"gpus": 1})], {"a": 1}),
     (
