@@ -179,6 +179,11 @@ def small(seed: int) -> World:
     return _Maker(Random(seed)).small()
 
 
+def alike(seed: int) -> World:
+    """Return a small world whose offers differ in little but emissions, provider, zone and room."""
+    return _Maker(Random(seed), alike=True).small()
+
+
 def medium(seed: int, *, intents: int = 1, tasks: int = 6, offers: int = 24) -> World:
     """Return a larger world of the same kind; each figure is the most there can be."""
     return _Maker(Random(seed)).world(intents, tasks_each=max(1, tasks // intents), offers=offers, few=False)
@@ -192,8 +197,9 @@ _LOW_UPTIMES = (90.0, 95.0, 97.5, 99.0, 99.9)
 class _Maker:
     """Draws one world."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, alike: bool = False) -> None:
         self.random = random
+        self.alike = alike
         self.tags: set[str] = set()
         self.low_uptimes = self.chance(0.3)
         self.strict = self.chance(0.4)  # offers lack things, intents ask for them
@@ -258,6 +264,8 @@ class _Maker:
         if gpus:
             self._gpu(one)
         self._figures(one)
+        if self.alike:
+            self._liken(one, gpus)
         if nodes is not None and self.chance(0.25):
             self._use(one, nodes, gpus)
         if self.strict:
@@ -301,6 +309,15 @@ class _Maker:
             if self.chance(0.06):
                 part[name] = None
                 self.tags.add(f"unknown {name}")
+
+    def _liken(self, one: Json, gpus: int) -> None:
+        """Give the offer the figures of all others, but for its emissions."""
+        one["price"] = {"hourly": f"{max(gpus, 1)} EUR/hour", "billing": one["price"]["billing"]}
+        if gpus:
+            one["gpu"] |= {"model": "nvidia-x2", "fp32_tflops": "40.0"}
+        one["performance"] |= {"latency_ms": 10, "cold_start_time": "10s"}
+        one["energy"]["carbon_intensity"] = self.pick(100, 100, 100, 300)
+        one["energy"]["power_usage_effectiveness"] = 1.25
 
     def _use(self, one: Json, nodes: int, gpus: int) -> None:
         self.tags.add("partly used")

@@ -9,21 +9,32 @@ import pytest
 
 from tests.oracle.compare import differences
 from tests.oracle.oracle import Oracle, Terms
-from tests.worlds import World, medium, patched, small
+from tests.worlds import World, alike, medium, patched, small
 
 CHUNK = 50
 FULL = 400
 """Instances in one test of the full figures."""
 
 
-def _differing(seeds: range) -> dict[int, list[str]]:
-    found = {seed: differences(small(seed), small(seed).document()) for seed in seeds}
+def _differing(seeds: range, make: Callable[[int], World] = small) -> dict[int, list[str]]:
+    found = {seed: differences(make(seed), make(seed).document()) for seed in seeds}
     return {seed: different for seed, different in found.items() if different}
 
 
 @pytest.mark.parametrize("chunk", range(8))
 def test_place_finds_the_optimum_of_exhaustion(chunk: int) -> None:
     assert not _differing(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_among_offers_that_are_alike_ties_are_settled_as_by_exhaustion(chunk: int) -> None:
+    assert not _differing(range(chunk * CHUNK, (chunk + 1) * CHUNK), alike)
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(8))
+def test_ties_are_settled_as_by_exhaustion_in_three_thousand_worlds(chunk: int) -> None:
+    assert not _differing(range(chunk * FULL, (chunk + 1) * FULL), alike)
 
 
 @pytest.mark.t1

@@ -150,10 +150,10 @@ MODEL = (
     ),
     Bug("a bound is too high", "solve/bounds.py", "+ peak + score.offset", "+ 2 * peak + score.offset + 9"),
     Bug(
-        "the closed form fills a tie's first seat",
+        "the closed form takes the dearer for equal",
         "solve/closed.py",
-        "margin = keys[order[np.searchsorted(filled, self.left)]]",
-        "margin = keys[order[0]]",
+        "self.tie[keys < margin], self.tie[keys == margin]",
+        "self.tie[keys < margin], self.tie[keys >= margin]",
     ),
 )
 
