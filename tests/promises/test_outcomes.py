@@ -51,7 +51,7 @@ def test_feasible_says_how_far_it_may_be_from_the_optimum(effort: float, seconds
     assert document["status"] == "feasible"
     assert 0 < document["gap"] <= 1
     assert document["objective"]["placed"] <= document["bound"]["placed"]
-    assert any("limit ended the search" in warning for warning in document["warnings"])
+    assert any("limit" in warning for warning in document["warnings"])
     kinds = {(p["status"], p["error"] is None) for p in document["placements"]}
     assert ("placed", True) in kinds
     assert kinds <= {("placed", True), ("unknown", True), ("rejected", False)}
@@ -62,7 +62,7 @@ def test_unknown_is_not_a_no() -> None:
     assert (document["status"], document["objective"], document["gap"]) == ("unknown", None, None)
     assert document["placements"][0]["status"] == "unknown"
     assert document["placements"][0]["error"] is None
-    assert any("limit ended the search" in warning for warning in document["warnings"])
+    assert any("limit" in warning for warning in document["warnings"])
 
 
 def test_what_a_screen_rules_out_is_infeasible_without_any_time() -> None:
