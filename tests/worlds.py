@@ -462,7 +462,7 @@ _LACKS: Mapping[str, tuple[object, ...]] = {
     "energy__renewable_energy": (None, False),
     "energy__green_certified": (None, False),
     "energy__energy_efficiency_rating": ("A", "D", "F"),
-    "compliance__certifications": (None, ["iso-27001"], ["SOC 2", "ISO 27001", "C5"]),
+    "compliance__certifications": (["SOC2"], ["iso-27001"], ["SOC 2", "ISO 27001", "C5"]),
     "compliance__encryption_at_rest": (None, False),
     "compliance__encryption_in_transit": (None, False),
     "compliance__audit_logging": (None, False),

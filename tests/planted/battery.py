@@ -13,7 +13,7 @@ from tests.oracle.compare import differences
 from tests.oracle.test_optimum import at_the_edge
 from tests.worlds import alike, small
 
-WORLDS = 700
+WORLDS = 900
 EDGES = 60
 RELATIONS = (
     relations.another_order_is_the_same_question,

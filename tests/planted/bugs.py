@@ -95,10 +95,10 @@ CANDIDATES = (
         "(groups.fresh | ~owners | True)",
     ),
     Bug(
-        "one certificate of several is enough",
-        SCREENS + "compliance.py",
-        'lambda held: wanted.issubset(held.split("|"))',
-        'lambda held: not wanted.isdisjoint(held.split("|"))',
+        "what an offer does not say, it has",
+        SCREENS + "screen.py",
+        "view.inventory.flag[limit.column] != 1",
+        "view.inventory.flag[limit.column] == 0",
     ),
 )
 
@@ -148,7 +148,7 @@ MODEL = (
     Bug(
         "pruning counts too few rivals", "solve/prune.py", "[rank] >= rivals", "[rank] >= max(1, rivals - 1)"
     ),
-    Bug("a bound is too high", "solve/bounds.py", "+ peak + score.offset", "+ 2 * peak + score.offset + 9"),
+    Bug("a bound is too high", "solve/bounds.py", "np.minimum(one, node)", "np.maximum(one, node)"),
     Bug(
         "the closed form takes the dearer for equal",
         "solve/closed.py",
