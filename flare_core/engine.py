@@ -294,7 +294,8 @@ def _placer(inventory: Inventory, options: Options, started: float) -> Place:
     """Return what places one intent alone, as cheaply as possible, for explanations."""
 
     def place_alone(needs: Requirements) -> Price | None:
-        ask = _ask(replace(needs, objective=Objective.COST), inventory, options, several=False)
+        least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
+        ask = _ask(replace(least, objective=Objective.COST), inventory, options, several=False)
         brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
         found = search(Problem((ask,), inventory), brief, started)
         if not found.packing[0]:

@@ -17,6 +17,8 @@ from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Requirements, Topic
 
+_COUNT = "workload.resources.gpu.count"
+
 PAIRS = 60
 """Pairs of constraints that are tried where no single one helps."""
 
@@ -61,9 +63,11 @@ def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
             "",
         )
     paths = dict(sorted(_paths(case), key=lambda item: list(Topic).index(item[1])))
+    if _COUNT in paths and not _nowhere_so_many(case, place):
+        del paths[_COUNT]  # some node has as many: another reason keeps the intent from it
     for path, topic in paths.items():
         price = place(without(needs, path))
-        if price is not None and (topic is not Topic.COUNT or _nowhere_so_many(case, place)):
+        if price is not None:
             return Rejection(topic.code, _message(case, path, topic, price), path)
     for first, second in list(combinations(paths, 2))[:PAIRS]:
         if place(without(without(needs, first), second)) is not None:
@@ -120,41 +124,39 @@ def _nowhere_so_many(case: Case, place: Place) -> bool:
 
 
 def _message(case: Case, path: str, topic: Topic, price: Price) -> str:
-    asked, step = _asked(case, path), _step(case.funnel, path)
-    offers = len(case.inventory)
+    name, asked, offers = case.needs.name, _asked(case, path), len(case.inventory)
     if topic is Topic.COST:
         hourly, total = price
         shown = format_rate(hourly) if path.endswith("hourly_cost") else format_eur(total)
-        return f"{path} is {asked}; the cheapest placement of {case.needs.name} without it costs {shown}"
+        return f"{path} is {asked}; the cheapest placement of {name} without it costs {shown}"
     if path == "constraints.deadline":
-        return f"the deadline {asked} is past or too soon: {case.needs.name} cannot end by then"
-    if case.funnel.accepted and path == "sla.availability":
-        return (
-            f"{case.funnel.accepted} of {offers} offers could serve {case.needs.name}, but no way to spread "
-            f"its {case.needs.tasks} tasks over them is up {asked} of the time"
-        )
+        return f"the deadline {asked} is past or too soon: {name} cannot end by then"
     if case.funnel.accepted:
         return (
-            f"{case.funnel.accepted} of {offers} offers could serve {case.needs.name}, but together they "
-            f"have no room for {case.needs.tasks} tasks at once; without {path} {asked} it could be placed"
+            f"{case.funnel.accepted} of {offers} offers could serve a task of {name}, but not all "
+            f"{case.needs.tasks} at once with {path} {asked}; without it {name} could be placed"
         )
-    removed = offers if step is None else step.alone
-    told = f"{offers - removed} of {offers} offers have {path} {asked}, none of them meets everything else"
-    if topic is Topic.MODEL and removed == offers:
-        known = ", ".join(near(str(asked)))
-        return f"No {asked} GPUs available: none of {offers} offers has the model; near names: {known}"
-    if topic is Topic.MODEL:
-        return f"No {asked} GPUs available as asked: {told}"
-    if topic is Topic.COUNT:
-        return f"no node has {asked} GPUs free that meet the rest: {told}"
-    only = 0 if step is None else step.only
-    return f"{told}; {only} offers fail this alone"
+    step = _step(case.funnel, path)
+    having = 0 if step is None else offers - step.alone
+    told = f"{having} of {offers} offers have {path} {asked}"
+    if topic is Topic.MODEL and not having:
+        near_names = ", ".join(_near(case, str(asked)))
+        return f"No {asked} GPUs available: {told}{f'; near: {near_names}' if near_names else ''}"
+    start = f"No {asked} GPUs available as asked: " if topic is Topic.MODEL else ""
+    rest = ", and none of them meets everything else" if having else ""
+    return f"{start}{told}{rest}; without it {name} could be placed"
+
+
+def _near(case: Case, model: str) -> Iterator[str]:
+    """Yield models of the inventory whose names are near `model`."""
+    offered = set(case.inventory.label["gpu_model"].values)
+    yield from (name for name in near(model, len(offered) + 9) if name in offered and name != model)
 
 
 def _pair(case: Case, first: str, second: str) -> str:
     return (
-        f"no offer meets both {first} {_asked(case, first)} and {second} {_asked(case, second)}; "
-        f"without these two {case.needs.name} could be placed"
+        f"no placement of {case.needs.name} keeps both {first} {_asked(case, first)} and "
+        f"{second} {_asked(case, second)}; without these two it could be placed"
     )
 
 
@@ -164,8 +166,8 @@ def _overall(case: Case) -> Rejection:
     if funnel.accepted:
         tasks = case.needs.tasks
         text = (
-            f"{funnel.accepted} of {funnel.offers} offers could serve {case.needs.name}, but together they "
-            f"have no room for {tasks} tasks at once"
+            f"{funnel.accepted} of {funnel.offers} offers could serve a task of {case.needs.name}, but not "
+            f"all {tasks} at once"
         )
         return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, text, "")
     worst = max(funnel.steps, key=lambda step: step.alone, default=None)
@@ -185,6 +187,6 @@ def _step(funnel: Funnel, path: str) -> FunnelStep | None:
 
 def _asked(case: Case, path: str) -> object:
     said, step = case.written(path), _step(case.funnel, path)
-    if isinstance(said, str | int | float) or step is None:
-        return said
-    return step.asked
+    if isinstance(said, list):  # a set, whatever its order
+        return ", ".join(sorted(map(str, said)))
+    return said if isinstance(said, str | int | float) or step is None else step.asked

@@ -88,23 +88,8 @@ class Draft:
 
     @cached_property
     def shared(self) -> Mapping[int, int]:
-        """Nodes that may serve several intents: {inventory group: how many of its nodes stand one by one}.
-
-        Nodes beyond what every intent would fill alone are never needed.
-        """
-        users: dict[int, list[int]] = {}
-        counts: dict[int, int] = {}
-        for ask in self.problem.asks:
-            found = ask.found
-            for g, group in enumerate(found.group.tolist()):
-                if not found.by_node[found.group_candidate[g]]:
-                    users.setdefault(group, []).append(-(-ask.needs.tasks // int(found.group_tasks[g])))
-                    counts[group] = int(found.group_nodes[g])
-        return {
-            group: sum(alone) if counts[group] == ELASTIC else min(sum(alone), counts[group])
-            for group, alone in users.items()
-            if len(alone) > 1
-        }
+        """Nodes that may serve several intents, see `nodes_apart`."""
+        return nodes_apart(self.problem)
 
     @cached_property
     def uses(self) -> Mapping[tuple[int, int], Var]:
@@ -172,3 +157,30 @@ class Draft:
             yield self.tasks[i, g], per_task[j]
             if per_node is not None and per_node[j]:
                 yield self.nodes[i, g], per_node[j]
+
+
+def nodes_apart(problem: Problem) -> Mapping[int, int]:
+    """Return {inventory group: nodes that stand one by one}, for groups that may serve several intents.
+
+    Nodes beyond what every intent would fill alone are never needed.
+    """
+    users: dict[int, list[int]] = {}
+    counts: dict[int, int] = {}
+    for ask in problem.asks:
+        found = ask.found
+        for g, group in enumerate(found.group.tolist()):
+            if not found.by_node[found.group_candidate[g]]:
+                users.setdefault(group, []).append(-(-ask.needs.tasks // int(found.group_tasks[g])))
+                counts[group] = int(found.group_nodes[g])
+    return {
+        group: sum(alone) if counts[group] == ELASTIC else min(sum(alone), counts[group])
+        for group, alone in users.items()
+        if len(alone) > 1
+    }
+
+
+def size(problem: Problem) -> int:
+    """Return how many variables a draft of `problem` has to begin with."""
+    apart = nodes_apart(problem)
+    groups = [group for ask in problem.asks for group in ask.found.group.tolist()]
+    return sum(2 + apart.get(group, 0) for group in groups) + sum(apart.values()) + len(problem.asks)

@@ -125,3 +125,26 @@ def k_of_n(domains: Iterable[tuple[int, float]]) -> float:
         moved[tasks:] = up[: n + 1 - tasks]
         up = up * (1 - uptime) + moved * uptime
     return float(up[ceil(n / 2) :].sum())
+
+
+def canonical(problem: Problem, packing: Packing) -> Packing:
+    """Return `packing` with the nodes of each group numbered as they are met: by intent, then fullest first.
+
+    Nodes of a group are alike, so this changes nothing but their numbers, and makes those the smallest.
+    """
+    loads_on: dict[tuple[int, int], dict[int, int]] = {}
+    for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
+        for load in loads:
+            loads_on.setdefault((int(ask.found.group[load.group]), load.node), {})[i] = load.tasks
+    order = sorted(loads_on, key=lambda node: [-loads_on[node].get(i, 0) for i in range(len(packing))])
+    number: dict[tuple[int, int], int] = {}
+    count: dict[int, int] = {}
+    for group, node in order:
+        number[group, node] = count.get(group, 0)
+        count[group] = number[group, node] + 1
+    return tuple(
+        tuple(
+            sorted(load._replace(node=number[int(ask.found.group[load.group]), load.node]) for load in loads)
+        )
+        for ask, loads in zip(problem.asks, packing, strict=True)
+    )

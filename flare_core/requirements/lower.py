@@ -181,7 +181,7 @@ def _place(asked: "Constraints") -> Iterator[Limit]:
         path = "constraints.location"
         yield Limit(path, "place", "country", asked.location, False, Topic.PLACE, "place")
     zone, residency = asked.availability_zone, asked.compliance.data_residency
-    if zone is not None:
+    if zone not in (None, "any"):
         yield Limit("constraints.availability_zone", "is", "zone", zone, False, Topic.PLACE, "place")
     if residency and "any" not in residency:
         path = "constraints.compliance.data_residency"

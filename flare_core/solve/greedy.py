@@ -9,7 +9,7 @@ from flare_core.inventory.types import IntArray
 from flare_core.model.families import broken, rules_of
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.order import value
-from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
+from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, canonical
 
 
 def greedy(problem: Problem) -> Packing:
@@ -25,7 +25,7 @@ def greedy(problem: Problem) -> Packing:
         packing[i] = _best(problem, i, ledger)
         for load in packing[i]:
             ledger.take(i, problem.asks[i], load)
-    return tuple(packing)
+    return canonical(problem, tuple(packing))
 
 
 def _best(problem: Problem, i: int, ledger: Ledger) -> Loads:

@@ -10,7 +10,7 @@ from flare_core.model.draft import Draft
 from flare_core.model.families import broken, rules_of
 from flare_core.model.objective.levels import Level, Stage, levels, node_levels
 from flare_core.placement.order import value
-from flare_core.placement.packing import Load, Loads, Packing, Problem, totals
+from flare_core.placement.packing import Load, Loads, Packing, Problem, canonical, totals
 from flare_core.placement.types import Outcome
 from flare_core.solve.bounds import least_primary
 from flare_core.solve.cpsat import Answer, Run
@@ -60,6 +60,7 @@ class _Descent:
         placed_bound, placing_done = self._place()
         bound, primary_done = self._primary() if placing_done else (None, False)
         settled = primary_done and ties and self._settle()
+        self.best = canonical(self.problem, self.best)
         self._check()
         warnings = list(self.run.cuts)
         if primary_done and ties and not settled:

@@ -22,7 +22,7 @@ class Search:
     placed_bound
         Proven: no packing places intents of more weight (millionths of priority).
     path
-        Which path answered: ``screen``, ``capacity``, ``closed form`` or ``cp-sat``.
+        Which path answered: ``screen``, ``capacity``, ``closed form``, ``cp-sat`` or ``greedy``.
     warnings
         What cut the search short.
     effort

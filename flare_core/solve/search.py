@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from flare_core.model.draft import size
 from flare_core.model.families import rules_of
 from flare_core.options import Options
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.solve import lexicographic
-from flare_core.solve.bounds import cannot_fit
+from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.closed import closed_form
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
@@ -16,6 +17,12 @@ from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
 
 Watch = Callable[[float, float | None, float | None], None]
+
+MOST_VARIABLES = 50_000
+"""Variables of a model up to which it is built."""
+
+BUILD_S = 2e-5
+"""Seconds that it takes to build a model, for each of its variables."""
 
 FEW = 60
 """Candidates up to which the ties are settled in the same model as the objective."""
@@ -51,7 +58,7 @@ def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:
     """Search in what pruning leaves; where that is much, settle the objective first and prune by it."""
     smaller = prune(problem)
     smaller, packing = tighten(smaller, greedy(smaller))
-    found = _closed(smaller)  # what is left may be simple
+    found = _closed(smaller) or _greedily(smaller, packing, run)  # what is left may be simple, or too much
     if found is None and sum(len(ask.found) for ask in smaller.asks) > FEW:
         first = lexicographic.search(smaller, packing, run, watch=watch, ties=False)
         if first.outcome is not Outcome.OPTIMAL:
@@ -61,6 +68,27 @@ def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:
     if found is None:
         found = lexicographic.search(smaller, packing, run, watch=watch)
     return _over(found, problem, smaller)
+
+
+def _greedily(problem: Problem, packing: Packing, run: Run) -> Search | None:
+    """Answer with the greedy plan where a model would be too large, or could not even be built in time."""
+    variables = size(problem)
+    if variables > MOST_VARIABLES:
+        why = (
+            f"an exact model would have {variables} variables, more than {MOST_VARIABLES}: the plan is greedy"
+        )
+    elif variables * BUILD_S > run.seconds_left:
+        why = "the wall-clock time limit leaves no time for an exact model: the plan is greedy"
+    else:
+        return None
+    return Search(
+        packing=packing,
+        outcome=Outcome.FEASIBLE if any(packing) else Outcome.UNKNOWN,
+        bound=least_primary(problem),
+        placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
+        path="greedy",
+        warnings=(why,),
+    )
 
 
 def _over(found: Search, problem: Problem, smaller: Problem) -> Search:
