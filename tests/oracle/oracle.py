@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from math import ceil, inf
+from operator import add, le
 from typing import Any, NamedTuple
 
 from flare_core import quantities as q
@@ -770,8 +771,10 @@ class Oracle:
         owner: dict[tuple[str, int], int] = {}
         for k, other in enumerate(choices):
             self._take(k, other.loads if other else (), taken, owner)
-        never = 10**18
-        hourly, total = [0] + [never] * wanted, [0] + [never] * wanted
+        limits = tuple(inf if x is None else x for x in (need.max_hourly, need.max_total, need.max_carbon))
+        spent = choice.terms
+        so_far: tuple[int, ...] = (spent.hourly, spent.total, spent.carbon)
+        growths: list[set[tuple[int, ...]]] = [{so_far}] + [set() for _ in range(wanted)]
         for kind in self.kinds:
             if kind.offer not in need.worth:
                 continue
@@ -782,24 +785,23 @@ class Oracle:
                 fresh += key not in taken
                 if fresh > wanted:
                     break
-                price = worth.cheapest
                 room = min(wanted, self._room(i, kind, node, taken, owner))
-                paid_already = worth.by_node and owner.get(key) == i
-                for table, each in ((hourly, price.hourly), (total, price.total)):
-                    before = table[:]
-                    for more in range(1, room + 1):
-                        cost = 0 if paid_already else each if worth.by_node else more * each
-                        for k in range(wanted, more - 1, -1):
-                            table[k] = min(table[k], before[k - more] + cost)
-        spent = choice.terms
-        fits = [
-            k
-            for k in range(wanted + 1)
-            if hourly[k] < never
-            and (need.max_hourly is None or spent.hourly + hourly[k] <= need.max_hourly)
-            and (need.max_total is None or spent.total + total[k] <= need.max_total)
-        ]
-        return max(fits), spent.hourly + hourly[max(fits)]
+                paid = worth.by_node and owner.get(key) == i
+                before = [set(sums) for sums in growths]
+                for more in range(1, room + 1):
+                    times = 0 if paid else 1 if worth.by_node else more
+                    price = worth.cheapest
+                    step = (times * price.hourly, times * price.total, more * worth.carbon)
+                    for k in range(wanted - more + 1):
+                        sums = (tuple(map(add, old, step)) for old in before[k])
+                        growths[k + more] |= {x for x in sums if all(map(le, x, limits))}
+                growths = [_undominated(sums) for sums in growths]
+        most = max(k for k, sums in enumerate(growths) if sums)
+        return most, min(growths[most])[0]
+
+
+def _undominated(sums: set[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    return {x for x in sums if not any(y != x and all(map(le, y, x)) for y in sums)}
 
 
 def _shares(slots: list[tuple[str, int, int, bool]], k: int, left: int, before: int) -> Iterator[Loads]:
