@@ -211,8 +211,13 @@ def _refuse_unsupported(problem: Problem, found: Search) -> None:
         for step in ask.found.funnel.steps:
             if step.only and step.rule == "sharing":
                 raise NotSupportedError(step.path, "shares of GPUs, which is all that is offered here")
-            if step.only and step.rule == "offer-calendar":
+            if step.only and step.rule == "offer-calendar" and _could_wait(ask.needs):
                 raise NotSupportedError("workload.job", "a start after the times in which offers are closed")
+
+
+def _could_wait(needs: Requirements) -> bool:
+    """Whether a later start would still end by the deadline."""
+    return needs.deadline is None or needs.end is None or needs.end < needs.deadline
 
 
 def _could_wave(ask: Ask) -> bool:

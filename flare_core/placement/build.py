@@ -146,8 +146,14 @@ def _availability(ask: Ask, inventory: Inventory, loads: Loads, used: list[int])
     if np.isnan(uptime).any():
         return None
     if ask.needs.workload is Workload.SERVICE:
-        return round(100 * up_probability(ask, loads), 9)
+        return _floored(100 * up_probability(ask, loads))
     return float(uptime.min())
+
+
+def _floored(percent: float) -> float:
+    """Return `percent` with nine decimals, not more than it is: what is told can be asked for."""
+    told = round(percent, 9)
+    return told if told - percent < 1e-11 else round(told - 1e-9, 9)
 
 
 def runner_up(ask: Ask, loads: Loads) -> RunnerUp | None:

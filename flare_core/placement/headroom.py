@@ -23,6 +23,8 @@ def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
     if not ask.needs.auto_scale or not loads or wanted <= 0:
         return 0, now.hourly_ueur
     lots = _lots(problem, packing, i, wanted)
+    if ask.needs.max_carbon_ug is not None:
+        lots = _within(lots, ask.needs.max_carbon_ug - now.carbon_ug, wanted)
     hourly = _cheapest([(lot.slots, lot.hourly, lot.number) for lot in lots], wanted)
     total = _cheapest([(lot.slots, lot.total, lot.number) for lot in lots], wanted)
     more = int(np.flatnonzero(_affordable(ask, now, hourly, total))[-1])
@@ -30,12 +32,26 @@ def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
 
 
 class _Lot(NamedTuple):
-    """Purchases that are alike: tasks that one holds, hourly price, total price, how many there are."""
+    """Purchases that are alike: tasks that one holds, hourly and total price, carbon of a task, how many."""
 
     slots: int
     hourly: int
     total: int
+    carbon: int
     number: int
+
+
+def _within(lots: list[_Lot], left_ug: int, wanted: int) -> list[_Lot]:
+    """Return the lots, cheapest slots first, that a carbon cap leaves room for: a choice that keeps it."""
+    kept: list[_Lot] = []
+    for lot in sorted(lots, key=lambda lot: (lot.hourly / lot.slots, lot.carbon)):
+        if lot.carbon == 0:
+            number = lot.number
+        else:
+            number = min(lot.number, max(0, left_ug) // (lot.carbon * lot.slots), wanted)
+        left_ug -= number * lot.carbon * lot.slots
+        kept.append(lot._replace(number=number))
+    return kept
 
 
 def _affordable(ask: Ask, now: Totals, hourly: IntArray, total: IntArray) -> Mask:
@@ -55,13 +71,14 @@ def _lots(problem: Problem, packing: Packing, i: int, wanted: int) -> list[_Lot]
     lots: list[_Lot] = []
     for g, j in enumerate(found.group_candidate.tolist()):
         hourly, total = int(found.task_ueur[j]), int(found.task_total_ueur[j])
+        carbon = int(found.carbon_ug[j])
         begun = sum(ledger.room(i, ask, g, node) for node in ledger.used.get(int(found.group[g]), ()))
         slots = int(found.group_tasks[g])
         fresh = ledger.unused(ask, g, -(-wanted // slots))
         if found.by_node[j]:
-            lots += [_Lot(1, 0, 0, begun), _Lot(slots, hourly, total, fresh)]
+            lots += [_Lot(1, 0, 0, carbon, begun), _Lot(slots, hourly, total, carbon, fresh)]
         else:
-            lots.append(_Lot(1, hourly, total, begun + fresh * slots))
+            lots.append(_Lot(1, hourly, total, carbon, begun + fresh * slots))
     return lots
 
 

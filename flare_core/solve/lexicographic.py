@@ -47,9 +47,12 @@ class _Descent:
     """A search under way."""
 
     def __init__(self, problem: Problem, incumbent: Packing, run: Run, watch: Watch | None) -> None:
-        self.problem, self.run, self.watch = problem, run, watch
+        self.problem, self.run = problem, run
         self.best = incumbent
         self.rules = rules_of(problem)
+        # What an availability rule may still throw away is no incumbent yet: the bound alone is told.
+        unsure = any(isinstance(rule, Availability) for rule in self.rules)
+        self.watch = _bounds_only(watch) if unsure and watch is not None else watch
         self.draft = Draft(problem)
         for rule in self.rules:
             rule.post(self.draft)
@@ -264,6 +267,10 @@ class _Descent:
 
     def _packing(self, draft: Draft, values: tuple[int, ...]) -> Packing:
         return packing_of(draft, values)
+
+
+def _bounds_only(watch: Watch) -> Watch:
+    return lambda seconds, incumbent, bound: watch(seconds, None, bound)
 
 
 def _hint(draft: Draft, packing: Packing) -> tuple[int, ...] | None:

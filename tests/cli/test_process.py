@@ -141,7 +141,6 @@ def test_bound_and_gap_are_shown_on_a_terminal_while_solving(tmp_path: Path) -> 
     assert b"solving" not in on_terminal(*words, "--no-live")[2]
 
 
-@pytest.mark.xfail(reason="OR-Tools' own handler of Ctrl-C ends the process", strict=True)
 def test_ctrl_c_prints_the_best_plan_so_far(tmp_path: Path) -> None:
     status, out, seen = on_terminal(
         "place", crowd(tmp_path), "--now", NOW, "--time-limit", "60", "--effort", "60", "--json",

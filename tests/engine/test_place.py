@@ -420,7 +420,6 @@ def test_progress_only_ever_gets_better(seed: int) -> None:
     assert all(p.gap is None or p.gap >= 0 for p in said)
 
 
-@pytest.mark.xfail(reason="solutions that an availability cut throws away are told as incumbents")
 @pytest.mark.parametrize("seed", HARD)
 def test_progress_promises_nothing_that_the_plan_does_not_keep(seed: int) -> None:
     said, document = told(seed)

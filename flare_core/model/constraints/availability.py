@@ -27,8 +27,8 @@ from flare_core.placement.packing import Ask, Packing, Problem, k_of_n, up_proba
 TOLERANCE = 1e-12
 """Sums of products of probabilities are this exact."""
 
-TABLE_TASKS = 12
-"""Up to this many tasks (77 splits) all splits are tabulated; beyond it answers are checked one by one."""
+TABLE_TASKS = 24
+"""Up to this many tasks (1575 splits) all splits are tabulated; beyond it answers are checked one by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Headroom: ``- sum over g of more[i, g]``, replicas of a service that would still fit.
 
 Intent field ``workload.scaling`` with ``auto_scale``. ``more[i, g]`` tasks fit beside everything that is
-placed, up to ``max_replicas``, within the intent's own cost limits; each service alone, as if no other
+placed, up to ``max_replicas``, within the intent's own budgets; each service alone, as if no other
 grew. The same meaning as `placement.headroom.most_more`.
 """
 
@@ -81,7 +81,7 @@ def _on_shared(draft: Draft, i: int, g: int, wanted: int) -> Iterator[Var]:
 def _post_budgets(draft: Draft, i: int, extra: dict[int, list[Var]], bought: dict[int, Var]) -> None:
     ask = draft.problem.asks[i]
     for budget in Budget.read(draft.problem):
-        if budget.intent != i or budget.unit not in ("EUR/hour", "EUR"):
+        if budget.intent != i:
             continue
         task, node = (amounts.tolist() for amounts in budget.amounts(ask))
         pairs = list(draft.pairs(i, task, node))
