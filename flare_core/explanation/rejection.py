@@ -187,6 +187,6 @@ def _step(funnel: Funnel, path: str) -> FunnelStep | None:
 
 def _asked(case: Case, path: str) -> object:
     said, step = case.written(path), _step(case.funnel, path)
-    if isinstance(said, list):  # a set, whatever its order
+    if isinstance(said, list) and all(isinstance(one, str) for one in said):  # a set, whatever its order
         return ", ".join(sorted(map(str, said)))
     return said if isinstance(said, str | int | float) or step is None else step.asked

@@ -10,6 +10,9 @@ from flare_core.placement.packing import Ask, Packing, Problem, Totals, totals
 
 _NEVER = 2**61
 
+FRONT = 64
+"""Sums of price and carbon that are carried on, for each number of replicas."""
+
 
 def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
     """Return (replicas, hourly price of all replicas in micro-EUR).
@@ -24,7 +27,7 @@ def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
         return 0, now.hourly_ueur
     lots = _lots(problem, packing, i, wanted)
     if ask.needs.max_carbon_ug is not None:
-        lots = _within(lots, ask.needs.max_carbon_ug - now.carbon_ug, wanted)
+        return _under_cap(ask, now, lots, wanted)
     hourly = _cheapest([(lot.slots, lot.hourly, lot.number) for lot in lots], wanted)
     total = _cheapest([(lot.slots, lot.total, lot.number) for lot in lots], wanted)
     more = int(np.flatnonzero(_affordable(ask, now, hourly, total))[-1])
@@ -41,17 +44,53 @@ class _Lot(NamedTuple):
     number: int
 
 
-def _within(lots: list[_Lot], left_ug: int, wanted: int) -> list[_Lot]:
-    """Return the lots, cheapest slots first, that a carbon cap leaves room for: a choice that keeps it."""
-    kept: list[_Lot] = []
-    for lot in sorted(lots, key=lambda lot: (lot.hourly / lot.slots, lot.carbon)):
-        if lot.carbon == 0:
-            number = lot.number
-        else:
-            number = min(lot.number, max(0, left_ug) // (lot.carbon * lot.slots), wanted)
-        left_ug -= number * lot.carbon * lot.slots
-        kept.append(lot._replace(number=number))
-    return kept
+def _under_cap(ask: Ask, now: Totals, lots: list[_Lot], wanted: int) -> tuple[int, int]:
+    """Return (replicas, hourly price of all) where carbon is capped, too.
+
+    Purchase by purchase, for each number of tasks the sums that no other sum beats in every budget; of more
+    than `FRONT` such sums the cheapest and greenest are kept, which may tell less than would fit.
+    """
+    needs = ask.needs
+    limits = [
+        (_NEVER if limit is None else limit) - spent
+        for limit, spent in (
+            (needs.max_hourly_ueur, now.hourly_ueur),
+            (needs.max_total_ueur, now.total_ueur),
+            (needs.max_carbon_ug, now.carbon_ug),
+        )
+    ]
+    fronts: dict[int, list[tuple[int, int, int]]] = {0: [(0, 0, 0)]}
+    for lot in sorted(lots):
+        for _ in range(min(lot.number, -(-wanted // lot.slots))):
+            grown = _grown(fronts, lot, limits, wanted)
+            if grown == fronts:
+                break
+            fronts = grown
+    more = max(fronts)
+    return more, now.hourly_ueur + min(hourly for hourly, _, _ in fronts[more])
+
+
+def _grown(
+    fronts: dict[int, list[tuple[int, int, int]]], lot: _Lot, limits: list[int], wanted: int
+) -> dict[int, list[tuple[int, int, int]]]:
+    """Return the fronts with one more purchase of `lot` to choose from."""
+    found = {tasks: set(sums) for tasks, sums in fronts.items()}
+    for tasks, sums in fronts.items():
+        for used in range(1, min(lot.slots, wanted - tasks) + 1):
+            added = (lot.hourly, lot.total, used * lot.carbon)
+            for one in sums:
+                new = (one[0] + added[0], one[1] + added[1], one[2] + added[2])
+                if all(a <= b for a, b in zip(new, limits, strict=True)):
+                    found.setdefault(tasks + used, set()).add(new)
+    return {tasks: _front(sums) for tasks, sums in found.items()}
+
+
+def _front(sums: set[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    kept: list[tuple[int, int, int]] = []
+    for one in sorted(sums):
+        if not any(all(a <= b for a, b in zip(other, one, strict=True)) for other in kept):
+            kept.append(one)
+    return kept if len(kept) <= FRONT else [*kept[: FRONT // 2], *kept[-FRONT // 2 :]]
 
 
 def _affordable(ask: Ask, now: Totals, hourly: IntArray, total: IntArray) -> Mask:

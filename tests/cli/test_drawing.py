@@ -74,7 +74,7 @@ def test_a_plan_that_is_not_proven_does_not_claim_to_be(capsys: pytest.CaptureFi
     cut = replace(planned(), outcome=Outcome.FEASIBLE, gap=0.0325)
     text = drawn(cut, capsys)
     assert "proven" not in text
-    assert "at most 3.25 % from the best" in text
+    assert "at most 3.25 % from the best" in " ".join(text.split())  # wherever the line is broken
     assert "best found so far" in text
 
 

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -106,14 +107,17 @@ def crowd(folder: Path) -> str:
 def on_terminal(*words: str, interrupt_after: bytes = b"") -> tuple[int, str, bytes]:
     """Run with standard error on a terminal; return status, standard output, and what the terminal saw."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*FLARE, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(
+            [*FLARE, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,  # no pipe, which would fill up while nobody reads it
+            stderr=theirs,
+            text=True,
+            env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
+        ) as process,
+    ):
         os.close(theirs)
         seen = b""
         while True:
@@ -125,8 +129,9 @@ def on_terminal(*words: str, interrupt_after: bytes = b"") -> tuple[int, str, by
                 interrupt_after = b""
                 time.sleep(0.5)
                 process.send_signal(signal.SIGINT)
-        assert process.stdout is not None
-        out = process.stdout.read()
+        process.wait()
+        output.seek(0)
+        out = output.read()
     os.close(ours)
     return process.returncode, out, seen
 

@@ -54,7 +54,6 @@ def test_five_hundred_orders_of_offers_tasks_lists_and_keys_have_one_answer() ->
         _permuted(permutation)
 
 
-@pytest.mark.xfail(reason="a rejection quotes a volume as it is written, key by key")
 def test_a_rejection_does_not_depend_on_the_order_of_keys() -> None:
     world = several(10_122)
     turned = [
