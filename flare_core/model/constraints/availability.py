@@ -67,7 +67,14 @@ class Availability:
             return
         domains = _domains(draft, self.intent)
         best = sorted((max(ask.found.uptime[j] for j in js) for _, js in domains.values()), reverse=True)
-        good = [s for s in _splits(n, n, len(domains)) if self._reachable(s, best)]
+        splits = list(_splits(n, n, len(domains)))
+        good = [split for split in splits if self._reachable(split, best)]
+        most = max((split[0] for split in good), default=0)
+        if len(good) == sum(split[0] <= most for split in splits):
+            # Nearly always it is the largest part alone that matters: a line says that, without a table.
+            for tasks, _ in domains.values():
+                draft.require(self, tasks <= most)
+            return
         at_least = [self._at_least(draft, domains, size) for size in range(1, n + 1)]
         rows = [[sum(part >= size for part in s) for size in range(1, n + 1)] for s in good]
         draft.lines.setdefault(self, []).append(
