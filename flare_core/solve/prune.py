@@ -17,7 +17,7 @@ from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node, task_cost
 from flare_core.solve.bounds import cannot_fit, floors
 
-ROUNDS = 96
+ROUNDS = 256
 """Dominators that are tried; fewer only prune less."""
 
 
