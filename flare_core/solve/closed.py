@@ -138,10 +138,13 @@ def _threshold(start: _Choice, misses: IntArray, additive: IntArray, peak: IntAr
 def _sums(choice: _Choice, misses: IntArray, additive: IntArray) -> tuple[int, int]:
     """Return the least misses, and the least sum among placements with so few."""
     settled = choice.by(misses).by(additive)
-    return tuple(  # type: ignore[return-value]  # two entries, which a generator cannot say
-        int((settled.forced * key).sum()) + settled.left * int(key[settled.tie[0]] if settled.left else 0)
-        for key in (misses, additive)
-    )
+    return _total(settled, misses), _total(settled, additive)
+
+
+def _total(choice: _Choice, key: IntArray) -> int:
+    """Return the sum of `key` over all tasks, where the tie is equal in it."""
+    rest = choice.left * int(key[choice.tie[0]]) if choice.left else 0
+    return int((choice.forced * key).sum()) + rest
 
 
 def _settle(problem: Problem, choice: _Choice) -> Packing | None:
