@@ -11,6 +11,8 @@ The rules that couple tasks are left out first. An answer that keeps them all th
 them, too; one that does not, and a tie that this reasoning does not settle, is left to the search.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,8 @@ from flare_core.solve.bounds import seats
 
 THRESHOLDS = 200
 """Latency thresholds that a weighted sum is tried with before the search takes over."""
+
+_TOO_MANY = 2**62
 
 ALTERNATIVES = 32
 """Equal plans that are compared one by one."""
@@ -163,7 +167,9 @@ def _settle(problem: Problem, choice: _Choice) -> Packing | None:
     if _providers(ask, counts) > _fewest_providers(ask, choice):
         return None
     packing = _packing(ask, problem, counts)
-    return packing if packing is not None and len(packing[0]) == _fewest_nodes(ask, choice) else None
+    # One offer alone is on the fewest of its nodes; of several another split might take fewer.
+    settled = len(choice.tie) == 1 or len(packing[0]) == _fewest_nodes(ask, choice)
+    return packing if settled else None
 
 
 def _settle_one(problem: Problem, choice: _Choice, growing: bool) -> Packing | None:
@@ -180,9 +186,7 @@ def _settle_one(problem: Problem, choice: _Choice, growing: bool) -> Packing | N
 def _one(ask: Ask, problem: Problem, j: int) -> Packing:
     counts = np.zeros(len(ask.found), np.int64)
     counts[j] = 1
-    packing = _packing(ask, problem, counts)
-    assert packing is not None
-    return packing
+    return _packing(ask, problem, counts)
 
 
 def _by_ids(choice: _Choice, allowed: Mask) -> IntArray:
@@ -223,21 +227,52 @@ def _fewest_nodes(ask: Ask, choice: _Choice) -> int:
     return int(forced.sum()) + -(-choice.left // int(each[choice.tie].max()))
 
 
-def _packing(ask: Ask, problem: Problem, counts: IntArray) -> Packing | None:
-    """Put `counts` tasks on nodes; None where the nodes of an offer differ and that matters."""
-    found, numbers = ask.found, problem.inventory.groups
+def _packing(ask: Ask, problem: Problem, counts: IntArray) -> Packing:
+    """Put `counts` tasks on each candidate: on the fewest nodes, and of those on the lowest."""
     loads: list[Load] = []
     for j in np.flatnonzero(counts).tolist():
-        own = np.flatnonzero(found.group_candidate == j).tolist()
-        left = int(counts[j])
-        if len(own) > 1 and left > 1:
-            return None
-        g = min(own, key=lambda g: numbers.node(int(found.group[g]), 0))
-        loads += _filled(j, g, left, int(found.group_tasks[g]))
-    return (tuple(loads),)
+        own = np.flatnonzero(ask.found.group_candidate == j).tolist()
+        if len(own) == 1:
+            loads += _filled(j, own[0], int(counts[j]), int(ask.found.group_tasks[own[0]]))
+        else:
+            loads += _unlike(ask, problem, j, own, int(counts[j]))
+    return (tuple(sorted(loads)),)
 
 
 def _filled(j: int, g: int, tasks: int, each: int) -> Loads:
     full, rest = divmod(tasks, each)
     sizes = [each] * full + [rest] * bool(rest)
     return tuple(Load(j, g, node, size) for node, size in enumerate(sizes))
+
+
+def _unlike(ask: Ask, problem: Problem, j: int, own: list[int], tasks: int) -> Iterator[Load]:
+    """Fill the nodes of an offer whose nodes differ: the fewest, the lowest as full as that allows.
+
+    Node after node in the order of their numbers: one is taken where the fullest of those after it can hold
+    the rest on as few nodes as are left.
+    """
+    found, numbers = ask.found, problem.inventory.groups
+    seats = sorted(
+        (numbers.node(int(found.group[g]), v), g, v, int(found.group_tasks[g]))
+        for g in own
+        for v in range(int(found.group_nodes[g]))
+    )
+    later = Counter(each for *_, each in seats)
+    nodes = _fewest(later, tasks)
+    for _, g, v, each in seats:
+        later[each] -= 1
+        load = min(each, tasks)
+        if load and _fewest(later, tasks - load) <= nodes - 1:
+            yield Load(j, g, v, load)
+            tasks, nodes = tasks - load, nodes - 1
+
+
+def _fewest(room: Counter[int], tasks: int) -> int:
+    """Return how few of the nodes in `room`, {tasks it holds: nodes}, hold `tasks`; many if all do not."""
+    taken = 0
+    for each in sorted(room, reverse=True):
+        need = -(-tasks // each)
+        if need <= room[each]:
+            return taken + max(need, 0)
+        taken, tasks = taken + room[each], tasks - each * room[each]
+    return taken if tasks <= 0 else _TOO_MANY

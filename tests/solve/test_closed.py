@@ -162,12 +162,6 @@ LEFT: list[Case] = [
     ),
     ("growth-among-ties", intent(**scaling(2, 5)), [offer("a"), offer("b"), offer("c")], {"a": 1, "b": 1}),
     (
-        "nodes-of-one-offer-that-differ",
-        intent(tasks=3),
-        [offer("a", 2, 2, nodes=2, used={"gpus": 1})],
-        {"a": 3},
-    ),
-    (
         "one-provider-before-small-ids",
         intent(tasks=2),
         [offer("a"), offer("b", provider="p2", nodes=2)],
