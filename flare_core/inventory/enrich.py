@@ -131,7 +131,7 @@ def fitting_parts(model: str, said: Mapping[str, object]) -> tuple[GpuPart, ...]
     for name, argument in _STATED.items():
         if said[name] is None or (name == "interconnect" and said["gpu_count"] == 1):
             continue
-        allowed = gpus.parts_fitting(model, **{argument: said[name]})  # type: ignore[arg-type]
+        allowed = gpus.parts_fitting(model, **{argument: said[name]})  # type: ignore[arg-type]  # by column
         parts = tuple(part for part in parts if part in allowed) or parts
     return parts
 

@@ -80,7 +80,7 @@ def read_gpu(names: tuple[str, ...], count: int, info: str = "") -> Gpu | None:
     model = parts[0].model
     size, total = (_whole(stated.get(key)) for key in ("sizeinmib", "totalgpumemoryinmib"))
     memory = _memory_of_one(parts, count, size, total)
-    return Gpu(model, memory, **_named_facts(model, parts, memory))  # type: ignore[arg-type]
+    return Gpu(model, memory, **_named_facts(model, parts, memory))  # type: ignore[arg-type]  # by name
 
 
 def _parts(spellings: Sequence[str]) -> tuple[GpuPart, ...]:

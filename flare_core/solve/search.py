@@ -81,10 +81,11 @@ def _greedily(problem: Problem, packing: Packing, run: Run) -> Search | None:
         why = "the wall-clock time limit leaves no time for an exact model: the plan is greedy"
     else:
         return None
+    everyone = all(loads or not len(ask.found) for ask, loads in zip(problem.asks, packing, strict=True))
     return Search(
         packing=packing,
         outcome=Outcome.FEASIBLE if any(packing) else Outcome.UNKNOWN,
-        bound=least_primary(problem),
+        bound=least_primary(problem) if everyone else None,  # a bound among plans that place as many
         placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
         path="greedy",
         warnings=(why,),

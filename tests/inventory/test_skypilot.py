@@ -65,7 +65,7 @@ def test_a_row_is_one_elastic_machine_billed_whole() -> None:
 def test_prices_are_exact_and_rounded_up(price: str, rate: object, ueur: int) -> None:
     text = f"{HEADER}\nm5.large,,,2,8,,{price},,us-east-1,"
     offers, _ = parse_skypilot(text, "aws/vms.csv", usd_eur=rate)
-    assert list(offers.columns["hourly_ueur"]) == [ueur]  # type: ignore[arg-type]
+    assert list(offers.columns["hourly_ueur"]) == [ueur]  # type: ignore[arg-type]  # a column of any kind
 
 
 @pytest.mark.parametrize("rate", [None, "0", "-1", "x", "NaN", "inf", True, "1 EUR"])

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_bug(given, error))
     except FlareError as error:
         sys.exit(_wrong(given, error.code.value, error.message, error.path))
-    except Exception as error:
+    except Exception as error:  # told as the bug that it is, status 1, nothing hidden
         sys.exit(_bug(given, error))
 
 
