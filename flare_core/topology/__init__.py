@@ -1,0 +1,1 @@
+"""How the GPUs of a node are joined, and what that makes of a set of them."""
