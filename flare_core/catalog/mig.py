@@ -5,6 +5,8 @@ PRO 6000), may begin only at one of ``starts``, and must not overlap another. Fr
 do not say what fits: with a ``3g`` at slice 0 no ``4g`` fits, since that begins only at 0.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -86,6 +88,69 @@ def _by_sku() -> dict[str, tuple[MigProfile, ...]]:
 def profiles_of(sku: str) -> tuple[MigProfile, ...]:
     """Return the part's profiles, fewest compute slices first, then fewest memory slices."""
     return _by_sku().get(sku, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A profile by its geometry alone: equal for parts that are cut alike.
+
+    Attributes
+    ----------
+    name, compute, memory, most, starts, memory_mib
+        As `profile`, `compute_slices`, `memory_slices`, `max_instances`, `starts`, `memory_mib` of a profile.
+    plain
+        Whether it is without a media or graphics extension.
+    """
+
+    name: str
+    compute: int
+    memory: int
+    most: int
+    starts: tuple[int, ...]
+    memory_mib: int
+    plain: bool
+
+    def mask(self, start: int) -> int:
+        """Return the memory slices of an instance that begins at `start`, as a set of bits."""
+        return ((1 << self.memory) - 1) << start
+
+
+@cache
+def cuts_of(sku: str) -> tuple[Cut, ...]:
+    """Return how the part can be cut, in the order of :func:`profiles_of`."""
+    return tuple(
+        Cut(
+            p.profile,
+            p.compute_slices,
+            p.memory_slices,
+            p.max_instances,
+            p.starts,
+            p.memory_mib,
+            not p.extension,
+        )
+        for p in profiles_of(sku)
+    )
+
+
+def layout_fault(cuts: tuple[Cut, ...], instances: Iterable[tuple[str, int]]) -> str | None:
+    """Return why instances, ``(profile, start)``, cannot be on one GPU together; None where they can."""
+    by_name, taken, compute = {cut.name: cut for cut in cuts}, 0, 0
+    used: Counter[str] = Counter()
+    for name, start in instances:
+        cut = by_name.get(name)
+        if cut is None:
+            return f"the part has no profile {name}"
+        if start not in cut.starts:
+            return f"{name} cannot begin at slice {start}"
+        if taken & cut.mask(start):
+            return f"{name} at slice {start} overlaps another instance"
+        used[name] += 1
+        taken, compute = taken | cut.mask(start), compute + cut.compute
+        if used[name] > cut.most:
+            return f"one GPU takes at most {cut.most} of {name}"
+    if compute > max((cut.compute for cut in cuts), default=0):
+        return f"{compute} compute slices are more than the part has"
+    return None
 
 
 def memory_slices_of(sku: str) -> int:

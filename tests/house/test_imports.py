@@ -14,6 +14,7 @@ FLOORS = (
     ("errors",),
     ("quantities", "options"),
     ("catalog",),
+    ("sharing", "topology"),
     ("intent",),
     ("inventory",),  # reads JSON with the intent's strict reader
     ("requirements",),
