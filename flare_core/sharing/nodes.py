@@ -1,7 +1,22 @@
-"""What the GPUs of one node take together."""
+"""What the GPUs of one node take together, and where on them.
 
-from flare_core.sharing.states import patterns
-from flare_core.sharing.types import Card, Kind, State
+Wants are lowered to *needs*: so many instances of a kind, at most so many of them on one GPU. A want whose
+tasks keep their shares apart puts on no GPU more shares than it has tasks; whatever keeps to that can be
+dealt out, in turn, so that every task's shares lie on different GPUs. Other wants of one kind are one need.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, combinations, product
+from operator import mul
+
+from flare_core.sharing.starts import starts_of
+from flare_core.sharing.states import CLOSED, fresh, maximal, patterns, room_of
+from flare_core.sharing.types import Card, Kind, Place, State, Vector, Want
+
+Arrangement = tuple[tuple[tuple[Place, ...], ...], ...]
+"""Per want, per task: the places of its shares."""
 
 
 def tasks_on(card: Card, states: tuple[State, ...], kind: Kind, gpus: int, apart: bool) -> int:
@@ -18,7 +33,220 @@ def tasks_on(card: Card, states: tuple[State, ...], kind: Kind, gpus: int, apart
     """
     rooms = [patterns(card, state, (kind,))[0][0] for state in states]
     tasks = sum(rooms) // gpus
-    # With no more on a GPU than there are tasks, dealing the shares out in turn keeps each task's apart.
     while apart and sum(min(room, tasks) for room in rooms) < tasks * gpus:
         tasks -= 1
     return tasks
+
+
+def fresh_needed(card: Card, partial: tuple[State, ...], fresh: int, wants: tuple[Want, ...]) -> int | None:
+    """Return the fewest wholly free GPUs that the wants need beside the partly used ones.
+
+    Parameters
+    ----------
+    partial
+        The GPUs of which something is taken.
+    fresh
+        How many GPUs are wholly free.
+
+    Returns
+    -------
+    int or None
+        0 … `fresh`; None where the node does not hold the wants.
+    """
+    return _fresh_needed(card, tuple(sorted(partial, key=repr)), fresh, _lowered(wants)[0])
+
+
+def arrange(card: Card, gpus: Mapping[int, State], wants: tuple[Want, ...]) -> Arrangement | None:
+    """Return where the shares of all wants lie on one node; None where it does not hold them.
+
+    Parameters
+    ----------
+    gpus
+        The states of the GPUs that may be used, by their numbers.
+
+    Notes
+    -----
+    The fewest wholly free GPUs, then the fewest GPUs, then the smallest numbers, as ascending lists are
+    compared. From the smallest GPU on each takes as much as it can of the first kind that is wanted, then of
+    the second, and so on; on a GPU the starts are those of `starts_of`.
+    """
+    needs, part_of = _lowered(wants)
+    touched = _touched(card, tuple(sorted(gpus.items())), needs)
+    if touched is None:
+        return None
+    states = tuple(gpus[gpu] for gpu in touched)
+    places: list[list[Place]] = [[] for _ in needs.kinds]
+    for gpu, state, filling in zip(touched, states, _filled(card, states, needs), strict=True):
+        for need, starts in enumerate(_starts(card, state, needs, filling)):
+            places[need] += ((gpu, start) for start in starts)
+    return tuple(_dealt(want, places[need]) for want, need in zip(wants, part_of, strict=True))
+
+
+def _dealt(want: Want, places: list[Place]) -> tuple[tuple[Place, ...], ...]:
+    """Take a want's shares from the front of `places` and deal them out to its tasks."""
+    taken = places[: want.gpus * want.tasks]
+    del places[: len(taken)]
+    if want.apart:
+        return tuple(tuple(taken[task :: want.tasks]) for task in range(want.tasks))
+    return tuple(tuple(taken[i : i + want.gpus]) for i in range(0, len(taken), want.gpus))
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """So many (`amounts`) of `kinds`, at most `caps` of them on one GPU."""
+
+    kinds: tuple[Kind, ...]
+    amounts: Vector
+    caps: Vector
+
+    def less(self, filling: Vector) -> "_Needs":
+        left = tuple(amount - taken for amount, taken in zip(self.amounts, filling, strict=True))
+        return _Needs(self.kinds, left, self.caps)
+
+    @property
+    def bounds(self) -> Vector:
+        """The most of each that one GPU is asked to take."""
+        return tuple(map(min, self.amounts, self.caps))
+
+
+def _lowered(wants: tuple[Want, ...]) -> tuple[_Needs, tuple[int, ...]]:
+    """Return the needs, and for each want which one it is part of."""
+    index: dict[tuple[Kind, int | None], int] = {}
+    part_of = tuple(
+        index.setdefault((want.kind, w if want.apart and want.gpus > 1 else None), len(index))
+        for w, want in enumerate(wants)
+    )
+    amounts, caps = [0] * len(index), [0] * len(index)
+    for need, want in zip(part_of, wants, strict=True):
+        shares = want.gpus * want.tasks
+        amounts[need] += shares
+        caps[need] += want.tasks if want.apart else shares
+    return _Needs(tuple(kind for kind, _ in index), tuple(amounts), tuple(caps)), part_of
+
+
+@lru_cache(maxsize=2**12)
+def _fresh_needed(card: Card, partial: tuple[State, ...], most: int, needs: _Needs) -> int | None:
+    new = fresh(card)
+    return next((m for m in range(most + 1) if _covers(card, (*partial, *(new,) * m), needs)), None)
+
+
+def _touched(card: Card, gpus: tuple[tuple[int, State], ...], needs: _Needs) -> tuple[int, ...] | None:
+    """Return the GPUs that are used, ascending."""
+    new = fresh(card)
+    free = [gpu for gpu, state in gpus if state == new]
+    partial = [
+        (gpu, state)
+        for gpu, state in gpus
+        if state != new and any(_most(card, state, needs.kinds, needs.bounds))
+    ]
+    whole = _fresh_needed(card, tuple(sorted((s for _, s in partial), key=repr)), len(free), needs)
+    if whole is None:
+        return None
+    for size in range(len(partial) + 1):
+        for chosen in combinations(partial, size):  # in the order of their numbers
+            states = tuple(sorted((state for _, state in chosen), key=repr))
+            if _covers(card, (*states, *(new,) * whole), needs):
+                return tuple(sorted([*(gpu for gpu, _ in chosen), *free[:whole]]))
+    raise AssertionError("all GPUs together hold what they hold")
+
+
+def _filled(card: Card, states: tuple[State, ...], needs: _Needs) -> Iterator[Vector]:
+    """Yield what each GPU takes: the first as much of the first need as it can, and so on."""
+    for g, state in enumerate(states):
+        rest = tuple(sorted(states[g + 1 :], key=repr))
+        filling = next(f for f in _fillings(card, state, needs) if _covers(card, rest, needs.less(f)))
+        needs = needs.less(filling)
+        yield filling
+
+
+@lru_cache(maxsize=2**16)
+def _covers(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
+    """Whether GPUs in these states can take all needs."""
+    wanted = sum(amount > 0 for amount in needs.amounts)
+    if not wanted or not _may_cover(card, states, needs):
+        return not wanted
+    if wanted == 1:
+        return True  # then the bound is exact
+    sizes = [sum(_size(card, kind)) for kind in needs.kinds]
+    heaviest = sorted(_fillings(card, states[0], needs), key=lambda filling: -sum(map(mul, filling, sizes)))
+    return any(_covers(card, states[1:], needs.less(filling)) for filling in heaviest)
+
+
+def _may_cover(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
+    """Whether each need alone has room, and whether all have slices enough."""
+    rooms = [_most(card, state, needs.kinds, needs.bounds) for state in states]
+    if any(amount > sum(room[i] for room in rooms) for i, amount in enumerate(needs.amounts)):
+        return False
+    sizes = [_size(card, kind) for kind in needs.kinds]
+    free = [_free(card, state) for state in states]
+    return all(
+        sum(amount * size[i] for amount, size in zip(needs.amounts, sizes, strict=True))
+        <= sum(f[i] for f in free)
+        for i in (0, 1)
+    )
+
+
+def _size(card: Card, kind: Kind) -> tuple[int, int]:
+    """Return a share's compute and memory slices; a share of slots has as many of both."""
+    if isinstance(kind, int):
+        return kind, kind
+    cut = card.cut(kind)
+    return cut.compute, cut.memory
+
+
+@lru_cache(maxsize=2**12)
+def _free(card: Card, state: State) -> tuple[int, int]:
+    """Return a GPU's free compute and memory slices."""
+    if isinstance(state, int):
+        return state, state
+    if state == CLOSED:
+        return 0, 0
+    mask, compute = room_of(card, state)
+    return compute, card.memory - mask.bit_count()
+
+
+@lru_cache(maxsize=2**14)
+def _most(card: Card, state: State, kinds: tuple[Kind, ...], bounds: Vector) -> Vector:
+    """Return how many of each kind one GPU takes alone."""
+    alone = (patterns(card, state, (kind,))[0][0] for kind in kinds)
+    return tuple(map(min, alone, bounds))
+
+
+def _fillings(card: Card, state: State, needs: _Needs) -> tuple[Vector, ...]:
+    """Return what one GPU can take of the needs: all maximal vectors, in descending order."""
+    return _bounded(card, state, needs.kinds, needs.bounds)
+
+
+@lru_cache(maxsize=2**14)
+def _bounded(card: Card, state: State, kinds: tuple[Kind, ...], bounds: Vector) -> tuple[Vector, ...]:
+    different = tuple(dict.fromkeys(kind for kind, bound in zip(kinds, bounds, strict=True) if bound))
+    parts = [[i for i, kind in enumerate(kinds) if kind == other and bounds[i]] for other in different]
+    found: set[Vector] = set()
+    for pattern in patterns(card, state, different):
+        splits = (_splits(most, [bounds[i] for i in part]) for most, part in zip(pattern, parts, strict=True))
+        for split in product(*splits):
+            counts = dict(zip(chain(*parts), chain(*split), strict=True))
+            found.add(tuple(counts.get(i, 0) for i in range(len(kinds))))
+    return tuple(sorted(maximal(found), reverse=True))
+
+
+def _splits(most: int, bounds: Sequence[int]) -> Iterator[Vector]:
+    """Yield the maximal ways to share `most` among needs of one kind."""
+    if not bounds:
+        yield ()
+        return
+    for first in range(min(most, bounds[0]), max(0, min(bounds[0], most - sum(bounds[1:]))) - 1, -1):
+        for rest in _splits(most - first, bounds[1:]):
+            yield (first, *rest)
+
+
+def _starts(card: Card, state: State, needs: _Needs, filling: Vector) -> list[Vector]:
+    """Return where the instances of each need begin; those of one kind in the order of the needs."""
+    kinds = tuple(dict.fromkeys(needs.kinds))
+    counts = tuple(
+        sum(n for kind, n in zip(needs.kinds, filling, strict=True) if kind == other) for other in kinds
+    )
+    starts = dict(zip(kinds, map(list, starts_of(card, state, kinds, counts)), strict=True))
+    return [
+        tuple(starts[kind].pop(0) for _ in range(n)) for kind, n in zip(needs.kinds, filling, strict=True)
+    ]

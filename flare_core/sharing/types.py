@@ -41,6 +41,11 @@ class Card:
         """Compute slices of one GPU; 0 for slots."""
         return max((cut.compute for cut in self.cuts), default=0)
 
+    @property
+    def memory(self) -> int:
+        """Memory slices of one GPU; 0 for slots."""
+        return max((cut.memory for cut in self.cuts), default=0)
+
     def cut(self, name: str) -> Cut:
         """Return the profile of that name.
 
