@@ -12,7 +12,7 @@ from itertools import chain, combinations, product
 from operator import mul
 
 from flare_core.sharing.starts import starts_of
-from flare_core.sharing.states import CLOSED, fresh, maximal, patterns, room_of
+from flare_core.sharing.states import CLOSED, fresh, maximal, patterns, room_of, slot_patterns
 from flare_core.sharing.types import Card, Kind, Place, State, Vector, Want
 
 Arrangement = tuple[tuple[tuple[Place, ...], ...], ...]
@@ -70,11 +70,16 @@ def arrange(card: Card, gpus: Mapping[int, State], wants: tuple[Want, ...]) -> A
     compared. From the smallest GPU on each takes as much as it can of the first kind that is wanted, then of
     the second, and so on; on a GPU the starts are those of `starts_of`.
     """
+    return _arranged(card, tuple(sorted(gpus.items())), wants)
+
+
+@lru_cache(maxsize=2**12)
+def _arranged(card: Card, gpus: tuple[tuple[int, State], ...], wants: tuple[Want, ...]) -> Arrangement | None:
     needs, part_of = _lowered(wants)
-    touched = _touched(card, tuple(sorted(gpus.items())), needs)
+    touched = _touched(card, gpus, needs)
     if touched is None:
         return None
-    states = tuple(gpus[gpu] for gpu in touched)
+    states = tuple(state for gpu, state in gpus if gpu in touched)
     places: list[list[Place]] = [[] for _ in needs.kinds]
     for gpu, state, filling in zip(touched, states, _filled(card, states, needs), strict=True):
         for need, starts in enumerate(_starts(card, state, needs, filling)):
@@ -219,10 +224,13 @@ def _fillings(card: Card, state: State, needs: _Needs) -> tuple[Vector, ...]:
 
 @lru_cache(maxsize=2**14)
 def _bounded(card: Card, state: State, kinds: tuple[Kind, ...], bounds: Vector) -> tuple[Vector, ...]:
+    if isinstance(state, int):
+        return tuple(slot_patterns(state, tuple(map(int, kinds)), bounds))
     different = tuple(dict.fromkeys(kind for kind, bound in zip(kinds, bounds, strict=True) if bound))
     parts = [[i for i, kind in enumerate(kinds) if kind == other and bounds[i]] for other in different]
     found: set[Vector] = set()
-    for pattern in patterns(card, state, different):
+    totals = tuple(sum(bounds[i] for i in part) for part in parts)
+    for pattern in patterns(card, state, different, totals):
         splits = (_splits(most, [bounds[i] for i in part]) for most, part in zip(pattern, parts, strict=True))
         for split in product(*splits):
             counts = dict(zip(chain(*parts), chain(*split), strict=True))

@@ -6,8 +6,10 @@ slice 0 no ``4g`` fits, which begins only at 0; two ``3g`` leave a compute slice
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations, pairwise
+from operator import mul
 
 from flare_core.catalog.mig import Cut, layout_fault
 from flare_core.sharing.cards import MILLI
@@ -53,8 +55,15 @@ def free_milli(card: Card, state: State) -> int:
 
 
 @lru_cache(maxsize=2**14)
-def patterns(card: Card, state: State, kinds: tuple[Kind, ...]) -> tuple[Vector, ...]:
+def patterns(
+    card: Card, state: State, kinds: tuple[Kind, ...], bounds: Vector | None = None
+) -> tuple[Vector, ...]:
     """Return how many of each of `kinds`, all different, fit together beside `state`.
+
+    Parameters
+    ----------
+    bounds
+        The most of each kind that is wanted at all; None is as many as there may be.
 
     Returns
     -------
@@ -63,19 +72,21 @@ def patterns(card: Card, state: State, kinds: tuple[Kind, ...]) -> tuple[Vector,
         fits. A vector fits if and only if one of them is at least as much of each kind.
     """
     if isinstance(state, int):
-        return tuple(sorted(_slot_patterns(state, tuple(map(_slots, kinds))), reverse=True))
+        sizes = tuple(map(_slots, kinds))
+        most = tuple(state // size for size in sizes)
+        return tuple(slot_patterns(state, sizes, tuple(map(min, bounds, most)) if bounds else most))
     if state == CLOSED:
         return ((0,) * len(kinds),)
     # Those that take most first: when the last ones come, few places are left to be tried.
     order = sorted(range(len(kinds)), key=lambda i: -_cut(card, kinds[i]).memory)
     cuts = tuple(_cut(card, kinds[i]) for i in order)
     used = Counter(name for name, _ in state)
-    limits = tuple(cut.most - used[cut.name] for cut in cuts)
-    mask, compute = room_of(card, state)
-    found = _mig_patterns(cuts, limits, mask, compute)
-    return tuple(
-        sorted((tuple(each[order.index(i)] for i in range(len(kinds))) for each in found), reverse=True)
-    )
+    limits = [cut.most - used[cut.name] for cut in cuts]
+    if bounds:
+        limits = [min(limit, bounds[i]) for limit, i in zip(limits, order, strict=True)]
+    found = _mig_patterns(cuts, tuple(limits), *room_of(card, state))
+    ordered = (tuple(each[order.index(i)] for i in range(len(kinds))) for each in found)
+    return tuple(sorted(ordered, reverse=True))
 
 
 def fits(card: Card, state: State, kinds: tuple[Kind, ...], counts: Vector) -> bool:
@@ -107,25 +118,23 @@ def _cut(card: Card, kind: Kind) -> Cut:
     return card.cut(str(kind))
 
 
-def _slot_patterns(free: int, sizes: Vector) -> list[Vector]:
-    """Return the maximal vectors whose slots add up to at most `free`."""
-    if not sizes:
-        return [()]
-    least = min(sizes)
-    found: list[Vector] = []
+def slot_patterns(free: int, sizes: Vector, bounds: Vector) -> Iterator[Vector]:
+    """Yield the maximal vectors up to `bounds` whose slots add up to at most `free`, in descending order."""
+    most = [sum(map(mul, sizes[i:], bounds[i:])) for i in range(len(sizes) + 1)]
 
-    def extend(taken: Vector, left: int) -> None:
-        rest = sizes[len(taken) :]
-        if len(rest) == 1:
-            count = left // rest[0]
-            if left - count * rest[0] < least:
-                found.append((*taken, count))
+    def extend(taken: Vector, left: int, enough: int) -> Iterator[Vector]:
+        """Extend by what comes next; in the end fewer than `enough` slots may be left."""
+        i = len(taken)
+        if left - most[i] >= enough:
             return
-        for count in range(left // rest[0], -1, -1):
-            extend((*taken, count), left - count * rest[0])
+        if i == len(sizes):
+            yield taken
+            return
+        for count in range(min(bounds[i], left // sizes[i]), -1, -1):
+            less = enough if count == bounds[i] else min(enough, sizes[i])
+            yield from extend((*taken, count), left - count * sizes[i], less)
 
-    extend((), free)
-    return found
+    return extend((), free, free + 1)
 
 
 @lru_cache(maxsize=2**16)
