@@ -20,17 +20,20 @@ from numpy.typing import NDArray
 
 from flare_core.topology.graph import LinkClass, LinkGraph
 
-HOST_GBYTES: Final = 5.0
-"""GB/s in one direction that a GPU exchanges with those it has no link to, through the host's memory.
+HOST_GBYTES: Final = 6.0
+"""GB/s in one direction that a GPU exchanges with those it has no link to, through the host.
 
-About half of what a PCIe 3.0 x16 slot moves: every byte is written to memory and read from it.
+The slowest way between two processors that NCCL reckons with (`BDW_QPI_BW`, `ARM_BW` in its
+``src/graph/topo.h``, https://github.com/NVIDIA/nccl).
 """
 
 EXACT_GPUS: Final = 16
 """Sets of up to so many GPUs are searched exactly; it takes memory for all their subsets."""
 
 Floats = NDArray[np.float64]
-Masks = NDArray[np.int64]
+Masks = NDArray[np.int64] | NDArray[np.object_]
+"""Bit sets of GPU indices: whole numbers, of Python's own where a node has more than 62 GPUs."""
+Parts = NDArray[np.int64]
 
 _MBYTES: Final = 1000  # whole MB/s inside: sums are exact, so sets that are alike tie exactly
 _CELLS: Final = 1 << 22
@@ -38,7 +41,7 @@ _CELLS: Final = 1 << 22
 
 def tree_rate(graph: LinkGraph, mask: int, host_gbytes: float = HOST_GBYTES) -> float:
     """Return the best all-reduce rate of one set of GPUs, GB/s; see :func:`tree_rates`."""
-    return float(tree_rates(graph, np.array([mask], np.int64), host_gbytes)[0])
+    return float(_rated(graph, (mask,), host_gbytes)[0])
 
 
 def tree_rates(graph: LinkGraph, masks: Masks, host_gbytes: float = HOST_GBYTES) -> Floats:
@@ -49,7 +52,7 @@ def tree_rates(graph: LinkGraph, masks: Masks, host_gbytes: float = HOST_GBYTES)
     graph
         The links of the node.
     masks
-        Bit sets of GPU indices, of any sizes.
+        The sets, of any sizes.
     host_gbytes
         What a GPU exchanges with those it has no link to, GB/s in one direction.
 
@@ -60,28 +63,42 @@ def tree_rates(graph: LinkGraph, masks: Masks, host_gbytes: float = HOST_GBYTES)
     which makes k B / (2 (k - 1)) of a set that hangs off one switch. nccl-tests call ``rate 2 (k - 1) / k``
     bus bandwidth; it is B there.
 
+    Where all pairs are alike the partition into single GPUs is the least: of n parts cap(P) is least for
+    one of k - n + 1 GPUs and n - 1 single ones, and its ratio falls with n.
+
     The rate never falls when a link is added or gets faster. Up to `EXACT_GPUS` GPUs, and for any number
     where all pairs are alike, it is exact; beyond that every pair counts as the set's slowest one, which is
     a lower bound.
     """
-    masks = np.ascontiguousarray(masks, np.int64)
-    return np.frombuffer(_cached(graph, masks.tobytes(), host_gbytes))
+    return _rated(graph, tuple(masks.tolist()), host_gbytes)
+
+
+def sizes_of(masks: Masks) -> NDArray[np.int64]:
+    """Return how many GPUs each set has."""
+    return np.array([mask.bit_count() for mask in masks.tolist()], np.int64)
 
 
 @lru_cache(maxsize=4096)
-def _cached(graph: LinkGraph, masks: bytes, host_gbytes: float) -> bytes:
-    member = np.frombuffer(masks, np.int64)[:, None] >> np.arange(graph.gpus) & 1 == 1
-    sizes = member.sum(axis=1)
-    rates = np.full(len(member), np.inf)
+def _rated(graph: LinkGraph, masks: tuple[int, ...], host_gbytes: float) -> Floats:
+    sizes = sizes_of(np.array(masks))
+    rates = np.full(len(masks), np.inf)
     for size in np.unique(sizes[sizes > 1]).tolist():
         weights = _weights(graph, size, host_gbytes)
         here = np.flatnonzero(sizes == size)
+        if graph.uniform:
+            rates[here] = weights[0, 1] * size / 2 / (_MBYTES * (size - 1))
+            continue
         step = max(1, _CELLS >> size)
         for some in (here[at : at + step] for at in range(0, len(here), step)):
-            gpus = np.nonzero(member[some])[1].reshape(-1, size)
-            strength = _strength(weights[gpus[:, :, None], gpus[:, None, :]], uniform=graph.uniform)
+            gpus = np.array([_gpus(masks[at], graph.gpus) for at in some])
+            strength = _strength(weights[gpus[:, :, None], gpus[:, None, :]])
             rates[some] = strength / (_MBYTES * (size - 1))
-    return rates.tobytes()
+    rates.setflags(write=False)
+    return rates
+
+
+def _gpus(mask: int, gpus: int) -> list[int]:
+    return [gpu for gpu in range(gpus) if mask >> gpu & 1]
 
 
 def _weights(graph: LinkGraph, size: int, host_gbytes: float) -> Floats:
@@ -93,16 +110,12 @@ def _weights(graph: LinkGraph, size: int, host_gbytes: float) -> Floats:
     return weights
 
 
-def _strength(weights: Floats, *, uniform: bool) -> Floats:
-    """Return min cap(P) / (|P| - 1) for each of the symmetric matrices `weights[m]`.
-
-    Where all pairs are alike the partition into single GPUs is the least: of n parts of sizes s, summing
-    to k, cap(P) is least for one part of k - n + 1 and n - 1 single ones, and its ratio falls with n.
-    """
+def _strength(weights: Floats) -> Floats:
+    """Return min cap(P) / (|P| - 1) for each of the symmetric matrices `weights[m]`."""
     size = weights.shape[1]
-    if uniform or size > EXACT_GPUS:
-        least = np.where(np.eye(size, dtype=bool), np.inf, weights).min(axis=(1, 2))
-        return np.asarray(least * size / 2)
+    if size > EXACT_GPUS:
+        slowest: Floats = np.where(np.eye(size, dtype=bool), np.inf, weights).min(axis=(1, 2))
+        return slowest * size / 2
     inner = _inner(weights)
     best: Floats = inner[:, -1] / (size - 1)
     while True:  # Dinkelbach: each round finds a partition that beats the best ratio, if there is one
@@ -124,7 +137,7 @@ def _inner(weights: Floats) -> Floats:
     return inner
 
 
-def _partition(inner: Floats, price: Floats) -> Masks:
+def _partition(inner: Floats, price: Floats) -> Parts:
     """Return, for each m and GPU, its part in the partition of least  cap(P) - price (|P| - 1).
 
     This is the sum of ``-price - inner(part)`` over the parts, up to a constant. That function of a part is
@@ -141,14 +154,13 @@ def _partition(inner: Floats, price: Floats) -> Masks:
         tight = slack.argmin(axis=1)
         total[:, 1 << last : 2 << last] = total[:, : 1 << last] + slack[np.arange(count), tight, None]
         tight |= 1 << last
-        for other in range(last):
-            tight |= np.where(part[:, other] & tight, part[:, other], 0)
+        tight |= np.bitwise_or.reduce(np.where(part & tight[:, None], part, 0), axis=1)
         joins = tight[:, None] >> np.arange(size) & 1 == 1
         part = np.where(joins, tight[:, None], part)
     return part
 
 
-def _ratio(inner: Floats, part: Masks) -> Floats:
+def _ratio(inner: Floats, part: Parts) -> Floats:
     """Return cap(P) / (|P| - 1) of each partition; infinite where it has one part only."""
     leads = (part & -part) == 1 << np.arange(part.shape[1])
     inside = np.where(leads, np.take_along_axis(inner, part, axis=1), 0).sum(axis=1)
