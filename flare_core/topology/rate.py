@@ -115,7 +115,7 @@ def _strength(weights: Floats) -> Floats:
     size = weights.shape[1]
     if size > EXACT_GPUS:
         slowest: Floats = np.where(np.eye(size, dtype=bool), np.inf, weights).min(axis=(1, 2))
-        return slowest * size / 2
+        return np.asarray(slowest * size / 2)
     inner = _inner(weights)
     best: Floats = inner[:, -1] / (size - 1)
     while True:  # Dinkelbach: each round finds a partition that beats the best ratio, if there is one
