@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from flare_core.topology.graph import LinkClass, LinkGraph
 
-HOST_GBYTES: Final = 6.0
+HOST_GBYTES: Final = 10.0
 """GB/s in one direction that a GPU exchanges with those it has no link to, through the host.
 
-The slowest way between two processors that NCCL reckons with (`BDW_QPI_BW`, `ARM_BW` in its
-``src/graph/topo.h``, https://github.com/NVIDIA/nccl).
+What NCCL reckons with between two processors (`SKL_QPI_BW` in its ``src/graph/topo.h``,
+https://github.com/NVIDIA/nccl), and Apache MXNet between unlinked GPUs of a DGX-1 ("Single machine
+all reduce topology-aware communication", https://cwiki.apache.org/confluence/display/MXNET).
 """
 
 EXACT_GPUS: Final = 16
