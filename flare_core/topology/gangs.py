@@ -14,6 +14,7 @@ group.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,29 +77,54 @@ def closest(room: IntArray, nodes: IntArray, paths: IntArray, tasks: int) -> Gan
     if int((room * count).sum()) < tasks:
         return None
     rows = Rows.of(room, count, paths, tasks)
-    chosen, limits, bounds = _vertices(rows, tasks)
-    chosen, least = Leaves.of(rows, tasks, limits).fewest_nodes(chosen)
-    return _filled(rows, chosen, len(room), tasks, (*bounds, least))
+    found = _vertices(rows, tasks)
+    leaves = Leaves.of(found.rows, tasks, found.limits)
+    chosen, least = leaves.fewest_nodes(found.chosen)
+    return _filled(found, chosen, len(room), tasks, least)
 
 
-def _vertices(rows: Rows, tasks: int) -> tuple[IntArray, tuple[int, ...], tuple[int, ...]]:
-    """Return vertices of the last depth that hold all tasks, their number at each depth, and its bounds."""
+class _Vertices(NamedTuple):
+    """Vertices of the last depth that hold a gang.
+
+    Attributes
+    ----------
+    rows
+        The rows that may be of use, under the depths of which more than one vertex may.
+    chosen, limits
+        Vertices of the last of these depths, and how many of each depth are touched.
+    bounds
+        For every depth, how many are touched at least.
+    """
+
+    rows: Rows
+    chosen: IntArray
+    limits: tuple[int, ...]
+    bounds: tuple[int, ...]
+
+
+def _vertices(rows: Rows, tasks: int) -> _Vertices:
+    """Return what is best depth by depth."""
     chosen = np.zeros(1, np.int64)
     limits: list[int] = []
     bounds: list[int] = []
-    for depth, parents in enumerate(rows.parents):
-        weight = rows.total(depth, rows.room)
-        below = np.flatnonzero(np.isin(parents, chosen))
+    for _ in rows.parents:
+        parents = rows.parents[: len(limits) + 1]
+        weight = rows.total(len(limits), rows.room)
+        below = np.flatnonzero(np.isin(parents[-1], chosen))
         chosen = below[_largest_first(weight[below], tasks)]
-        limit, bound = len(chosen), max(len(_largest_first(weight, tasks)), *limits[-1:], 1)
-        if bound < limit:
-            table = heaviest(rows.parents[: depth + 1], weight, (*limits, limit), weight)
-            if table is not None:
-                limit = bound = int(np.argmax(table.best[(0, *limits)] >= tasks))
-                chosen = np.array(table.pick(0, (*limits, limit)))
-        limits.append(limit)
-        bounds.append(bound)
-    return chosen, tuple(limits), tuple(bounds)
+        table = heaviest(parents, weight, (*limits, len(chosen)), weight)
+        if table is None:
+            limits.append(len(chosen))
+            bounds.append(max(len(_largest_first(weight, tasks)), *limits[-2:-1], 1))
+            continue
+        limits.append(int(np.argmax(table.best[(0, *limits)] >= tasks)))
+        bounds.append(limits[-1])
+        chosen = np.array(table.pick(0, tuple(limits)))
+        rows, numbers = rows.under(table.through(tuple(limits)) >= tasks)
+        chosen = numbers[len(limits) - 1][chosen]
+        if len(rows.parents[0]) == 1 and len(rows.parents) > 1:
+            rows, limits = rows.below(), limits[1:]
+    return _Vertices(rows, chosen, tuple(limits), tuple(bounds))
 
 
 def _largest_first(weight: IntArray, needed: int) -> IntArray:
@@ -107,19 +133,21 @@ def _largest_first(weight: IntArray, needed: int) -> IntArray:
     return order[: int(np.searchsorted(np.cumsum(weight[order]), needed)) + 1]
 
 
-def _filled(rows: Rows, chosen: IntArray, groups: int, tasks: int, bounds: tuple[int, ...]) -> Gang:
+def _filled(found: _Vertices, chosen: IntArray, groups: int, tasks: int, least: int) -> Gang:
     """Return the gang on the fullest nodes of the chosen leaves."""
+    rows = found.rows
     here = np.flatnonzero(np.isin(rows.at[-1], chosen))
     taken = fullest_first(rows.room[here], rows.count[here], tasks)
     used, taken = here[taken > 0], taken[taken > 0]
     held = rows.room[used] * taken
-    least = np.flatnonzero(rows.room[used] == rows.room[used].min())[-1]
-    held[least] -= int(held.sum()) - tasks
-    on = tuple(len(np.unique(at[used])) for at in rows.at)
+    last = np.flatnonzero(rows.room[used] == rows.room[used].min())[-1]
+    held[last] -= int(held.sum()) - tasks
+    touched = [len(np.unique(at[used])) for at in rows.at]
+    touched = [1] * (len(found.bounds) - len(touched)) + touched  # depths that were left out
     group = rows.group[used]
     return Gang(
         tasks=np.bincount(group, held, groups).astype(np.int64),
         nodes=np.bincount(group, taken, groups).astype(np.int64),
-        used=(*on, int(taken.sum())),
-        bounds=bounds,
+        used=(*(touched[depth] for depth in rows.depth_of), int(taken.sum())),
+        bounds=(*(found.bounds[depth] for depth in rows.depth_of), least),
     )

@@ -64,8 +64,11 @@ def heaviest(
         Cells of tables that may be filled in all.
     """
     sizes = [1, *map(len, parents[:-1])]  # how many vertices each depth's parents are
+    below = np.cumprod([limit + 1.0 for limit in limits[::-1]])
+    left = effort - int((below * sizes[::-1]).sum())
+    if left < 0:
+        return None
     table: Heaviest = _Largest.of(parents[-1], weight, tie, limits[-1], sizes[-1])
-    left = effort
     try:
         for parent, limit, size in zip(parents[-2::-1], limits[-2::-1], sizes[-2::-1], strict=True):
             if limit == 1:
@@ -152,7 +155,7 @@ class _Several:
             mine = np.flatnonzero(parent == vertex)
             mine = mine[_useful(children.best[mine], limit)]
             steps = _steps(children.best[mine])
-            cells += sum(map(len, steps)) * ((limit + 1) * children.best[0].size + _CALL)
+            cells += sum(len(at) + 1 for at in steps) * ((limit + 1) * children.best[0].size + _CALL)
             if cells > effort:
                 raise _Costly
             sacks.append(_Knapsack.of(mine, children.best[mine], steps, limit))

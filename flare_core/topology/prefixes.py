@@ -1,11 +1,11 @@
 """Nodes as rows, and above them the tree of their fabric paths' prefixes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from flare_core.inventory.types import IntArray
+from flare_core.inventory.types import IntArray, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Rows:
         For each depth from the top, the vertex of each row, numbered from 0 without gaps.
     parents
         For each depth, the parent of each vertex, a number of the depth above; 0 at the first.
+    depth_of
+        For each prefix length, which of these depths counts its prefixes: a depth whose vertices all have
+        one child stands for that of the children, too.
     """
 
     group: IntArray
@@ -29,6 +32,7 @@ class Rows:
     count: IntArray
     at: tuple[IntArray, ...]
     parents: tuple[IntArray, ...]
+    depth_of: tuple[int, ...]
 
     @classmethod
     def of(cls, room: IntArray, count: IntArray, paths: IntArray, tasks: int) -> Self:
@@ -40,9 +44,43 @@ class Rows:
         if not known.all():
             rows, each = _one_by_one(room, count, codes, tasks)
             group, room, codes, count = group[rows], room[rows], codes[:, rows], each
-        at = tuple(map(_numbered, codes))
+        at: list[IntArray] = []
+        depth_of: list[int] = []
+        for numbers in map(_numbered, codes):
+            if not at or numbers.max() > at[-1].max():
+                at.append(numbers)
+            depth_of.append(len(at) - 1)
         above = (np.zeros_like(group), *at[:-1])
-        return cls(group, room, count, at, tuple(map(_parents, at, above)))
+        return cls(group, room, count, tuple(at), tuple(map(_parents, at, above)), tuple(depth_of))
+
+    def under(self, kept: Mask) -> tuple[Self, list[IntArray]]:
+        """Return the rows under some vertices of the first depth, and the new numbers of all vertices."""
+        if kept.all():
+            return self, [np.arange(len(parents)) for parents in self.parents]
+        here = kept[self.at[0]]
+        numbers: list[IntArray] = []
+        parents: list[IntArray] = []
+        above = np.zeros(1, np.int64)
+        for parent in self.parents:
+            if numbers:
+                kept = kept[parent]
+            parents.append(above[parent[kept]])
+            above = np.cumsum(kept) - 1
+            numbers.append(above)
+        at = [number[vertices[here]] for number, vertices in zip(numbers, self.at, strict=True)]
+        rows = replace(
+            self,
+            group=self.group[here],
+            room=self.room[here],
+            count=self.count[here],
+            at=tuple(at),
+            parents=tuple(parents),
+        )
+        return rows, numbers
+
+    def below(self) -> Self:
+        """Return the rows without the first depth, which has but one vertex."""
+        return replace(self, at=self.at[1:], parents=self.parents[1:])
 
     def total(self, depth: int, held: IntArray) -> IntArray:
         """Return what the nodes under each vertex of a depth hold, where each holds what is given by row."""
