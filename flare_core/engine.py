@@ -134,7 +134,7 @@ def _problem(intents: "Sequence[Intent]", inventory: Inventory, now: datetime, o
 
 
 def _ask(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
-    found = screen(needs, inventory)
+    found = screen(needs, inventory, alone=not several)
     _check_size(needs, found)
     priority = round(options.priorities.get(needs.name, 1.0) * 1e6)
     return Ask(needs, found, score(needs, found, options.balance(), scaled=several), max(1, priority))
@@ -209,8 +209,6 @@ def _refuse_unsupported(problem: Problem, found: Search) -> None:
         if loads:
             continue
         for step in ask.found.funnel.steps:
-            if step.only and step.rule == "sharing":
-                raise NotSupportedError(step.path, "shares of GPUs, which is all that is offered here")
             if step.only and step.rule == "offer-calendar" and _could_wait(ask.needs):
                 raise NotSupportedError("workload.job", "a start after the times in which offers are closed")
 
@@ -254,7 +252,7 @@ def _plan(
         row = rows.stop
         wishes = _wishes(in_order.asks[i].needs, by_name[intent.name])
         if packing[i]:
-            placements.append(placed(in_order, packing, i, rows, wishes))
+            placements.append(placed(in_order, packing, i, all_seats[i], rows, wishes))
         else:
             placements.append(_unplaced(in_order, packing, i, intent, found, options, started))
     objective, bound, gap = _proof(problem, found)

@@ -8,6 +8,8 @@ Prices stay below `MAX_COST_UEUR` per task and run (dearer offers count as havin
 the results are exact in int64; products in between go through Python integers where int64 might overflow.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from flare_core.inventory.types import IntArray, Inventory, Mask
@@ -18,6 +20,16 @@ MAX_COST_UEUR = 2**53
 
 _HOUR_S = 3600
 _INT64 = 2**63
+
+
+class Parts(NamedTuple):
+    """What a task takes of each of its GPUs, ``part`` of ``whole``: a number, or one for each offer."""
+
+    part: IntArray | int
+    whole: IntArray | int
+
+
+WHOLE = Parts(1, 1)
 
 
 def bought_at(inventory: Inventory, spot: bool) -> IntArray:
@@ -38,7 +50,12 @@ def dearest_ueur(needs: Requirements) -> int:
 
 
 def task_ueur(
-    needs: Requirements, inventory: Inventory, rows: IntArray, node_ueur: IntArray, by_node: Mask
+    needs: Requirements,
+    inventory: Inventory,
+    rows: IntArray,
+    node_ueur: IntArray,
+    by_node: Mask,
+    parts: Parts = WHOLE,
 ) -> IntArray:
     """Return the hourly price of one task on offers `rows`, micro-EUR.
 
@@ -48,13 +65,17 @@ def task_ueur(
     ----------
     node_ueur, by_node
         Price of a whole node of `rows` as bought, and whether it is paid whole.
+    parts
+        What part of its GPUs the task takes.
     """
     if by_node.all():
         return node_ueur
     if needs.gpus:
         # The price of one GPU is rounded, once; its multiples are exact.
         whole = np.maximum(inventory.whole["gpu_count"][rows], needs.gpus)
-        part = needs.gpus * -(-node_ueur // whole)
+        gpu_ueur = -(-node_ueur // whole)
+        # A part of a GPU is divided off the rounded price of the GPU, and rounded up again.
+        part = needs.gpus * (gpu_ueur if parts is WHOLE else _ceil(gpu_ueur * parts.part, parts.whole))
     else:
         part = np.zeros_like(node_ueur)
         for column, asked in _shares(needs):

@@ -5,20 +5,24 @@ from dataclasses import replace
 import numpy as np
 
 from flare_core.candidates import pricing
+from flare_core.candidates.domain import domains
 from flare_core.candidates.emissions import carbon_ug
+from flare_core.candidates.fabric import fabric
 from flare_core.candidates.funnel import tally
+from flare_core.candidates.pricing import Parts
 from flare_core.candidates.screens import BY_RULE
-from flare_core.candidates.screens.capacity import tasks_per_node
+from flare_core.candidates.seats import SURE, Seats, seats
 from flare_core.candidates.types import Candidates, Funnel
 from flare_core.candidates.view import View
 from flare_core.candidates.warnings import warnings
 from flare_core.inventory.types import FloatArray, IntArray, Inventory, Mask
 from flare_core.requirements.types import Limit, Requirements
+from flare_core.topology.charts import INTERCONNECT, TOPOLOGY
 
 _MOST = 2.0**53  # beyond it a float does not count in ones
 
 
-def screen(needs: Requirements, inventory: Inventory) -> Candidates:
+def screen(needs: Requirements, inventory: Inventory, *, alone: bool = True) -> Candidates:
     """Judge every offer alone, and say what one task on each survivor is worth.
 
     Parameters
@@ -27,30 +31,32 @@ def screen(needs: Requirements, inventory: Inventory) -> Candidates:
         What is asked; its ``limits`` are applied in their order.
     inventory
         The offers. Where the consumer's place is known, see `with_latency`.
+    alone
+        Whether the intent is the only one of its plan: then no other takes GPUs between its tasks.
     """
     view = View.of(inventory, needs)
     funnel, alive = tally(needs.limits, [_fails(view, limit) for limit in needs.limits], len(inventory))
-    return _candidates(view, funnel, np.flatnonzero(alive))
+    return _candidates(view, funnel, np.flatnonzero(alive), alone=alone)
 
 
 def _fails(view: View, limit: Limit) -> Mask | None:
     return BY_RULE[limit.rule].fails(view, limit)
 
 
-def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
+def _candidates(view: View, funnel: Funnel, offers: IntArray, *, alone: bool) -> Candidates:
     needs, inventory = view.needs, view.inventory
-    owner, groups, tasks = _groups(view, rows)
-    housed = np.bincount(owner, minlength=len(rows)) > 0
-    if not housed.all():  # possible only where a limit on room was lifted
-        return _candidates(view, funnel, rows[housed])
+    found = seats(view, offers, alone=alone)
+    owner, first = _runs(found)
+    rows = offers[found.owner[first]]
     node_ueur, by_node = view.price_ueur[rows], view.by_node[rows]
-    task_ueur = pricing.task_ueur(needs, inventory, rows, node_ueur, by_node)
-    missed = _missed(view, rows)
-    performance, performance_known = _performance(needs, inventory, rows)
+    parts = view.inside.parts(rows)
+    task_ueur = pricing.task_ueur(needs, inventory, rows, node_ueur, by_node, parts)
+    missed = _missed(view, found.missed[first])
+    performance, performance_known = _performance(needs, inventory, rows, found.ppm[first], parts)
     network_ms = inventory.number["latency_ms"][rows]
-    carbon = carbon_ug(needs, inventory, rows)
+    carbon = carbon_ug(needs, inventory, rows, parts)
     carbon_known = ~np.isnan(carbon)
-    found = Candidates(
+    candidates = Candidates(
         rows=rows,
         spot=node_ueur != inventory.whole["hourly_ueur"][rows],
         by_node=by_node,
@@ -68,31 +74,53 @@ def _candidates(view: View, funnel: Funnel, rows: IntArray) -> Candidates:
         network_ms=network_ms,
         uptime=_uptime(needs, inventory, rows),
         provider=inventory.label["provider"].codes[rows].astype(np.int64),
-        domain=_domains(inventory, rows),
+        domain=domains(inventory, rows),
+        efficiency_ppm=found.ppm[first],
+        cut=view.inside.cut(rows),
+        fabric=fabric(needs, inventory, rows, performance),
+        origin=np.arange(len(rows)),
         group_candidate=owner,
-        group=groups,
-        group_nodes=inventory.groups.count[groups],
-        group_tasks=tasks,
+        group=found.group,
+        group_nodes=inventory.groups.count[found.group],
+        group_tasks=found.tasks,
+        group_sets=found.sets,
+        group_origin=np.arange(len(owner)),
+        cuts=view.inside.cuts if needs.share is not None else (),
+        sets=found.masks,
         funnel=funnel,
     )
-    return replace(found, warnings=tuple(warnings(view, found)))
+    return replace(candidates, warnings=tuple(warnings(view, candidates)))
 
 
-def _missed(view: View, rows: IntArray) -> IntArray:
-    """Return for each offer the preferences that it misses, as bits."""
-    missed = np.zeros(len(rows), np.int64)
+def _runs(found: Seats) -> tuple[IntArray, IntArray]:
+    """Return the candidate of each seat (seats of one offer that are as good), and the first seat of each."""
+    begins = np.ones(len(found.owner), np.bool_)
+    begins[1:] = False
+    for column in (found.owner, found.missed, found.ppm):
+        begins[1:] |= column[1:] != column[:-1]
+    return np.cumsum(begins) - 1, np.flatnonzero(begins)
+
+
+def _missed(view: View, missed: IntArray) -> IntArray:
+    """Return the preferences that candidates miss, as bits in the order of the preferences."""
+    result = np.zeros(len(missed), np.int64)
     for bit, preference in enumerate(view.needs.preferences):
-        fails = _fails(view, preference)
-        if fails is not None:
-            missed |= fails[rows].astype(np.int64) << bit
-    return missed
+        local = _MISSED.get(preference.rule, 0)
+        result |= ((missed & local) > 0).astype(np.int64) << bit
+    return result
 
 
-def _performance(needs: Requirements, inventory: Inventory, rows: IntArray) -> tuple[IntArray, Mask]:
+_MISSED = {"interconnect": INTERCONNECT, "topology": TOPOLOGY}
+
+
+def _performance(
+    needs: Requirements, inventory: Inventory, rows: IntArray, ppm: IntArray, parts: Parts
+) -> tuple[IntArray, Mask]:
     if not needs.gpus:
         return np.zeros(len(rows), np.int64), np.ones(len(rows), np.bool_)
     rating = inventory.number["rating_tflops"][rows]
-    return needs.gpus * _whole(rating * 1000), ~np.isnan(rating)
+    one = rating * 1000 * parts.part / parts.whole
+    return _whole(needs.gpus * one * (ppm / SURE)), ~np.isnan(rating)
 
 
 def _latency_us(needs: Requirements, network_ms: FloatArray, cold_start_s: FloatArray) -> IntArray:
@@ -109,30 +137,6 @@ def _uptime(needs: Requirements, inventory: Inventory, rows: IntArray) -> FloatA
 def _worst_where_unknown(carbon: FloatArray, known: Mask) -> IntArray:
     worst = np.fmax.reduce(carbon, initial=0.0)
     return _whole(np.where(known, carbon, worst))
-
-
-def _domains(inventory: Inventory, rows: IntArray) -> IntArray:
-    """Return codes of (provider, region, zone); an unknown zone is one zone of its region."""
-    code = np.zeros(len(rows), np.int64)
-    for name in ("provider", "region", "zone"):
-        label = inventory.label[name]
-        code *= len(label.values) + 1
-        code += label.codes[rows] + 1
-    return code
-
-
-def _groups(view: View, rows: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the node groups that hold a task: index of their candidate, their number, tasks per node."""
-    owner, groups = np.arange(len(rows)), view.first[rows]
-    if not view.plain:
-        sizes = view.next[rows] - groups
-        owner = np.repeat(owner, sizes)
-        groups = np.repeat(groups - np.cumsum(sizes) + sizes, sizes) + np.arange(len(owner))
-    tasks = tasks_per_node(view, groups)
-    held = tasks > 0
-    if held.all():
-        return owner, groups, tasks
-    return owner[held], groups[held], tasks[held]
 
 
 def _whole(amounts: FloatArray) -> IntArray:

@@ -1,12 +1,20 @@
-"""Nodes that could serve one intent, what a task on each would be worth, and why each other offer cannot."""
+"""Nodes that could serve one intent, what a task on each would be worth, and why each other offer cannot.
+
+An offer is several candidates where its GPUs make seats that are not as good as each other: sets of GPUs that
+are linked worse, or nodes of which the well linked GPUs are in use.
+"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flare_core.inventory.types import FloatArray, IntArray, Mask
 from flare_core.requirements.types import Topic
+
+if TYPE_CHECKING:
+    from flare_core.candidates.inside import Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,34 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Fabric:
+    """Where the nodes of a gang's candidates hang in the fabric, and what distance costs.
+
+    A gang has span 0 on one node; else ``1 + depth - c`` where ``c`` is how many elements of the path all
+    its nodes share.
+
+    Attributes
+    ----------
+    prefix
+        Codes of the path's first 1, 2, … elements, shape (candidates, depth); -1 where the path is unknown:
+        then no two nodes share it, not even two of the same offer.
+    loss
+        Thousandths of a TFLOPS that one task loses in a gang of span 0, 1, …, shape (candidates, depth + 2).
+    infiniband
+        Whether the path is known and the fabric InfiniBand, shape (candidates,).
+    """
+
+    prefix: IntArray
+    loss: IntArray
+    infiniband: Mask
+
+    @property
+    def depth(self) -> int:
+        """How many elements the longest path has."""
+        return int(self.prefix.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """Surviving offers of one intent as aligned columns, ascending by offer row (= by offer id).
 
@@ -89,6 +125,14 @@ class Candidates:
         Code of the provider in the inventory's label column.
     domain
         Code of the failure domain (provider, region, zone): equal for the candidates that fall together.
+    efficiency_ppm
+        Multi-GPU efficiency of a task's GPUs, millionths.
+    cut
+        Index into ``cuts`` where a task takes a part of a GPU, -1 where whole ones.
+    fabric
+        Of gangs, how far its tasks are from each other; without columns for others.
+    origin
+        Number of the candidate before any pruning; ascending.
 
     Node groups that hold at least one task, shape (groups,), ascending by candidate, then first node
     --------------------------------------------------------------------------------------------------
@@ -100,6 +144,15 @@ class Candidates:
         Nodes; -1 is as many as one pays for.
     group_tasks
         Tasks of this intent that one such node holds beside what is used, at least 1.
+    group_sets
+        Index into ``sets``: which GPUs a task may take here; -1 any.
+    group_origin
+        Number of the entry before any pruning; ascending.
+
+    cuts
+        Shares of GPUs by kind of GPU.
+    sets
+        Bit sets of GPU numbers, see `topology.charts.Grade`.
     """
 
     rows: IntArray
@@ -120,10 +173,18 @@ class Candidates:
     uptime: FloatArray
     provider: IntArray
     domain: IntArray
+    efficiency_ppm: IntArray
+    cut: IntArray
+    fabric: "Fabric"
+    origin: IntArray
     group_candidate: IntArray
     group: IntArray
     group_nodes: IntArray
     group_tasks: IntArray
+    group_sets: IntArray
+    group_origin: IntArray
+    cuts: tuple["Cut | None", ...]
+    sets: tuple[tuple[int, ...], ...]
     funnel: Funnel
     warnings: tuple[str, ...] = ()
 

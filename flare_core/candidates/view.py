@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flare_core.candidates import pricing
+from flare_core.candidates.inside import Inside
 from flare_core.inventory.types import IntArray, Inventory, Labels, Mask
 from flare_core.requirements.types import Requirements
 
@@ -29,6 +30,8 @@ class View:
     usable
         Node groups that may be used: there are nodes, and on offers billed by the node nothing runs there
         yet; None where that is all of them.
+    inside
+        What tasks could take of the GPUs.
     """
 
     inventory: Inventory
@@ -40,6 +43,7 @@ class View:
     next: IntArray
     later: IntArray
     usable: Mask | None
+    inside: Inside
 
     @classmethod
     def of(cls, inventory: Inventory, needs: Requirements) -> "View":
@@ -60,6 +64,7 @@ class View:
             next=following,
             later=later,
             usable=None if usable.all() else usable,
+            inside=Inside(inventory, needs),
         )
 
     def any_group(self, groups: Mask) -> Mask:

@@ -29,8 +29,6 @@ def warnings(view: View, found: Candidates) -> Iterator[str]:
     if needs.workload is Workload.SERVICE:
         kept = inventory.label["calendar"].codes[found.rows] >= 0
         yield from _sentence(kept, "have maintenance or opening hours, which a service takes as they are")
-    if any(step.rule == "sharing" and step.alone for step in found.funnel.steps):
-        yield "sharing of GPUs is not supported yet: offers that share their GPUs were left out"
 
 
 def _ratings(view: View, found: Candidates) -> Iterator[str]:

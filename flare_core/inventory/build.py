@@ -14,6 +14,7 @@ import numpy as np
 from flare_core.errors import InventoryError
 from flare_core.inventory.assume import Assumptions, apply_assumptions, read_assumptions
 from flare_core.inventory.enrich import fill_gpu_facts, fill_place_facts
+from flare_core.inventory.kinds import fill_gpu_kinds
 from flare_core.inventory.table import Table, Values, frozen_labels
 from flare_core.inventory.types import IntArray, Inventory, freeze
 from flare_core.inventory.usage import NodeKind, Usage, UsageError, check_usage, node_groups
@@ -107,6 +108,7 @@ def combine(sources: Sequence[RawOffers], *, assume: object = None) -> Inventory
         fill_gpu_facts(table)
     table.fill("billing", ["node"], everywhere)
     fill_place_facts(table)
+    fill_gpu_kinds(table)
     misused = _misused(raw, table, rows)
     kept = np.array([i for i, row in enumerate(rows.tolist()) if row not in misused], np.int64)
     said = (*raw.warnings, *repeated, *(misused[row] for row in sorted(misused)), *assumed)

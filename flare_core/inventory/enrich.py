@@ -49,7 +49,7 @@ def fill_gpu_facts(table: Table) -> None:
     """
     keys = ("gpu_model", "gpu_count", *_STATED)
     which, examples = distinct(table, keys)
-    said = [{key: _value(table, key, row) for key in keys} for row in examples]
+    said = [{key: value_of(table, key, row) for key in keys} for row in examples]
     facts = [_gpu_facts(values) for values in said]
     nominal = [fact.get("nominal") for fact in facts]
     changed = np.array([*(value is not None for value in nominal), False], np.bool_)[which]
@@ -63,7 +63,9 @@ def fill_gpu_facts(table: Table) -> None:
 def fill_place_facts(table: Table) -> None:
     """Fill in what is known of each provider and region, and the rating that follows from the PUE."""
     which, examples = distinct(table, ("provider", "region"))
-    places = [(str(_value(table, "provider", row)), str(_value(table, "region", row))) for row in examples]
+    places = [
+        (str(value_of(table, "provider", row)), str(value_of(table, "region", row))) for row in examples
+    ]
     found = [_place_facts(*place) for place in places]
     for name in sorted({name for facts in found for name in facts}):
         table.fill(name, [facts.get(name) for facts in found], which)
@@ -103,7 +105,8 @@ def distinct(table: Table, names: Sequence[str]) -> tuple[IntArray, list[int]]:
     return which, [int(row) for row in rows[first]]
 
 
-def _value(table: Table, name: str, row: int) -> int | float | str | None:
+def value_of(table: Table, name: str, row: int) -> int | float | str | None:
+    """Return what a row says, None where it is unknown."""
     if name in table.labels:
         return table.labels[name][row]
     value: int | float = table.arrays[name][row].item()

@@ -158,6 +158,8 @@ DERIVED: tuple[Column, ...] = (
     Column("rating_tflops", "", Kind.NUMBER),
     # "fp16" or "fp32" (no tensor rating known), "-lowest" where the model has several parts that fit.
     Column("rating_basis", "", Kind.TEXT),
+    # Everything said of the GPUs as one text, see `inventory.kinds`.
+    Column("gpu_kind", "", Kind.JSON),
     Column("latency_estimated", "", Kind.FLAG),
     # Paths filled in from `assume`, sorted and joined by ",".
     Column("assumed", "", Kind.TEXT),

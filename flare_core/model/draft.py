@@ -5,8 +5,9 @@ For every intent ``i`` and every candidate node group ``g`` (equal nodes of one 
 ==================  =====================================================================
 ``placed[i]``       the intent is placed, 0/1
 ``tasks[i, g]``     tasks of the intent on nodes of the group
-``nodes[i, g]``     nodes of the group that the intent uses; where nodes are shared among intents,
-                    the nodes ``v`` stand one by one: ``at[i, g, v]`` tasks, ``open[g, v]`` 0/1
+``nodes[i, g]``     nodes of the group that the intent uses; where nodes are shared among intents or have
+                    seats of several grades, they stand one by one: ``at[i, g, v]`` tasks, ``open[g, v]`` 0/1
+``owns[i, g, v]``   of nodes that stand one by one and are billed whole: the intent has it, 0/1
 ``uses[i, j]``      the intent uses candidate ``j``, 0/1
 ==================  =====================================================================
 
@@ -22,6 +23,8 @@ from ortools.sat.python import cp_model
 
 from flare_core.errors import NotSupportedError
 from flare_core.inventory.types import ELASTIC
+from flare_core.model.gang import Gang
+from flare_core.placement.apart import contested, nodes_apart
 from flare_core.placement.packing import Problem
 
 Var = cp_model.IntVar
@@ -57,6 +60,7 @@ class Draft:
     model: cp_model.CpModel = field(default_factory=cp_model.CpModel)
     lines: dict[Hashable, list[cp_model.Constraint]] = field(default_factory=dict)
     bounds: dict[int, tuple[int, int]] = field(default_factory=dict)
+    flags: dict[tuple[int, int], Var] = field(default_factory=dict)
     domains: dict[int, dict[int, tuple[Var, list[int]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +69,7 @@ class Draft:
         self.nodes: dict[tuple[int, int], Var] = {}
         self.at: dict[tuple[int, int, int], Var] = {}
         self.open: dict[tuple[int, int], Var] = {}
+        self.owns: dict[tuple[int, int, int], Var] = {}
         for i, ask in enumerate(self.problem.asks):
             for g in range(len(ask.found.group)):
                 self._open_group(i, g)
@@ -81,15 +86,48 @@ class Draft:
                 self.at[i, g, v] = self.count(min(n, each), f"at[{ask.name},{g},{v}]")
                 if (group, v) not in self.open:
                     self.open[group, v] = self.flag(f"open[{group},{v}]")
+            if ask.found.by_node[ask.found.group_candidate[g]]:
+                self._own_group(i, g)
         elif each == 1:
             self.nodes[i, g] = self.tasks[i, g]
         else:
             self.nodes[i, g] = self.count(min(most_nodes, n), f"nodes[{ask.name},{g}]")
 
+    def _own_group(self, i: int, g: int) -> None:
+        """Count the nodes that an intent owns, once for all grades of their seats."""
+        ask, group = self.problem.asks[i], int(self.problem.asks[i].found.group[g])
+        first = (i, group, 0) not in self.owns
+        if first:
+            for v in range(self.shared[group]):
+                self.owns[i, group, v] = self.flag(f"owns[{ask.name},{group},{v}]")
+        self.nodes[i, g] = self.count(self.shared[group] if first else 0, f"nodes[{ask.name},{g}]")
+
+    @cached_property
+    def contested(self) -> frozenset[int]:
+        """Groups that stand apart and whose GPUs are cut or told apart."""
+        return contested(self.problem, self.shared)
+
+    @cached_property
+    def users(self) -> Mapping[int, list[tuple[int, int]]]:
+        """For each group that stands apart the intents that may use it: (intent, candidate group)."""
+        users: dict[int, list[tuple[int, int]]] = {}
+        for i, ask in enumerate(self.problem.asks):
+            for g, group in enumerate(ask.found.group.tolist()):
+                if group in self.shared:
+                    users.setdefault(group, []).append((i, g))
+        return users
+
     @cached_property
     def shared(self) -> Mapping[int, int]:
-        """Nodes that may serve several intents, see `nodes_apart`."""
+        """Nodes that stand one by one, see `nodes_apart`."""
         return nodes_apart(self.problem)
+
+    @cached_property
+    def gangs(self) -> Mapping[int, Gang]:
+        """The gangs whose distances matter; posted on first question."""
+        return {
+            i: Gang(self, i) for i, ask in enumerate(self.problem.asks) if ask.needs.gang and len(ask.found)
+        }
 
     @cached_property
     def uses(self) -> Mapping[tuple[int, int], Var]:
@@ -120,6 +158,14 @@ class Draft:
         var = self.model.new_int_var(0, most, name)
         self.bounds[var.index] = (0, most)
         return var
+
+    def fewer(self, var: Var, tasks: int) -> Var:
+        """Return a flag that can hold only where ``var < tasks``."""
+        known = self.flags.get((var.index, tasks))
+        if known is None:
+            known = self.flags[var.index, tasks] = self.flag(f"{var.name}<{tasks}")
+            self.model.add(var <= tasks - 1).only_enforce_if(known)
+        return known
 
     def total(self, pairs: Iterable[tuple[Var, int]]) -> Terms:
         """Return ``sum(coefficient * variable)``, its bounds computed and held under `LIMIT`."""
@@ -157,26 +203,6 @@ class Draft:
             yield self.tasks[i, g], per_task[j]
             if per_node is not None and per_node[j]:
                 yield self.nodes[i, g], per_node[j]
-
-
-def nodes_apart(problem: Problem) -> Mapping[int, int]:
-    """Return {inventory group: nodes that stand one by one}, for groups that may serve several intents.
-
-    Nodes beyond what every intent would fill alone are never needed.
-    """
-    users: dict[int, list[int]] = {}
-    counts: dict[int, int] = {}
-    for ask in problem.asks:
-        found = ask.found
-        for g, group in enumerate(found.group.tolist()):
-            if not found.by_node[found.group_candidate[g]]:
-                users.setdefault(group, []).append(-(-ask.needs.tasks // int(found.group_tasks[g])))
-                counts[group] = int(found.group_nodes[g])
-    return {
-        group: sum(alone) if counts[group] == ELASTIC else min(sum(alone), counts[group])
-        for group, alone in users.items()
-        if len(alone) > 1
-    }
 
 
 def size(problem: Problem) -> int:

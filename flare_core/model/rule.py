@@ -1,7 +1,7 @@
 """What a rule is: a value that states itself to the solver and to a finished placement."""
 
 from collections.abc import Iterator
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from flare_core.model.draft import Draft
 from flare_core.placement.packing import Packing, Problem
@@ -35,4 +35,13 @@ class Rule(Protocol):
 
     def audit(self, problem: Problem, packing: Packing) -> Iterator[str]:
         """Yield what in `packing` breaks the rule, with figures."""
+        ...
+
+
+@runtime_checkable
+class Lazy(Protocol):
+    """A rule that the model holds only in part: answers that break the rest are excluded one by one."""
+
+    def cut(self, draft: Draft, packing: Packing) -> bool:
+        """Exclude what breaks the rule in `packing`; return whether there was anything."""
         ...

@@ -6,11 +6,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flare_core.candidates.inside import linked
+from flare_core.inventory.kinds import read_kind
 from flare_core.inventory.types import IntArray, Inventory
 from flare_core.placement.headroom import most_more
-from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, totals, up_probability
+from flare_core.placement.nodes import Guest
+from flare_core.placement.packing import (
+    Ask,
+    Load,
+    Loads,
+    Packing,
+    Problem,
+    is_off_fabric,
+    totals,
+    up_probability,
+)
+from flare_core.placement.seating import seat
 from flare_core.placement.types import Assignments, Headroom, Placement, RunnerUp, Status
-from flare_core.requirements.types import Workload
+from flare_core.requirements.types import Limit, Workload
+from flare_core.sharing.cards import milli
+from flare_core.topology.graph import LinkClass
+from flare_core.topology.shapes import set_class
 
 
 class Seat(NamedTuple):
@@ -18,31 +34,27 @@ class Seat(NamedTuple):
 
     offer: int
     node: int
-    candidate: int
     gpus: tuple[int, ...]
+    candidate: int
 
 
 def seats(problem: Problem, packing: Packing) -> list[list[Seat]]:
-    """Return the seats of every intent in task order: by offer id, then node, then GPUs.
-
-    The free GPUs of a node are taken from the lowest on, intent by intent.
-    """
-    groups = problem.inventory.groups
-    count = problem.inventory.whole["gpu_count"]
-    taken: dict[tuple[int, int], int] = {}
-    result: list[list[Seat]] = []
-    for ask, loads in zip(problem.asks, packing, strict=True):
-        own: list[Seat] = []
-        for load in sorted(loads, key=lambda load: _place(problem, ask, load)):
-            offer, number = _place(problem, ask, load)
-            group, need = int(ask.found.group[load.group]), ask.needs.gpus
-            free = groups.free_indices(group, int(count[offer]))
-            for _ in range(load.tasks):
-                first = taken.get((offer, number), 0)
-                taken[offer, number] = first + need
-                own.append(Seat(offer, number, load.candidate, free[first : first + need]))
-        result.append(own)
-    return result
+    """Return the seats of every intent in task order: by offer id, then node, then GPUs."""
+    guests: dict[tuple[int, int], list[tuple[int, Load]]] = {}
+    for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
+        for load in loads:
+            guests.setdefault((int(ask.found.group[load.group]), load.node), []).append((i, load))
+    result: list[list[Seat]] = [[] for _ in problem.asks]
+    for (group, _), on_node in guests.items():
+        chosen = seat(
+            problem.inventory,
+            group,
+            [Guest(problem.asks[i], load.group, load.tasks) for i, load in on_node],
+        )
+        for (i, load), tasks in zip(on_node, chosen, strict=True):
+            offer, number = _place(problem, problem.asks[i], load)
+            result[i] += [Seat(offer, number, gpus, load.candidate) for gpus in tasks]
+    return [sorted(own) for own in result]
 
 
 def _place(problem: Problem, ask: Ask, load: Load) -> tuple[int, int]:
@@ -68,13 +80,15 @@ def assignments(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Assign
         hourly_ueur=column(5),
         start_s=column(6),
         end_s=column(7),
-        efficiency=np.ones(len(rows)),
+        efficiency=column(8) / 1e6,
+        mig_profile=tuple(row[9] for row in rows),
+        gpu_milli=column(10),
         gpu_offsets=offsets,
         gpu_indices=np.array([i for g in gpus for i in g], np.int64),
     )
 
 
-_Row = tuple[int, int, int, int, bool, int, int, int, tuple[int, ...]]
+_Row = tuple[int, int, int, int, bool, int, int, int, int, str | None, int, tuple[int, ...]]
 
 
 def _rows(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Iterator[_Row]:
@@ -82,22 +96,44 @@ def _rows(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Iterator[_Ro
         found = ask.found
         start, end = _epoch(ask.needs.start), _epoch(ask.needs.end)
         paid: set[tuple[int, int]] = set()
-        for task, seat in enumerate(own):
-            j, node = seat.candidate, (seat.offer, seat.node)
+        for task, here in enumerate(own):
+            j, node = here.candidate, (here.offer, here.node)
             price = 0 if found.by_node[j] and node in paid else int(found.task_ueur[j])
             paid.add(node)
-            yield i, task, seat.offer, seat.node, bool(found.spot[j]), price, start, end, seat.gpus
+            ppm, share = int(found.efficiency_ppm[j]), _share(ask, j)
+            spot = bool(found.spot[j])
+            yield i, task, here.offer, here.node, spot, price, start, end, ppm, *share, here.gpus
+
+
+def _share(ask: Ask, j: int) -> tuple[str | None, int]:
+    """Return (MIG profile, thousandths of a GPU by slots) of a task; None and -1 where it has none."""
+    code = int(ask.found.cut[j])
+    cut = None if code < 0 else ask.found.cuts[code]
+    if cut is None:
+        return None, -1
+    if isinstance(cut.share, str):
+        return cut.share, -1
+    return None, milli(cut.card, cut.share)
 
 
 def _epoch(moment: datetime | None) -> int:
     return -1 if moment is None else int(moment.timestamp())
 
 
-def placed(problem: Problem, packing: Packing, i: int, rows: slice, wishes: Mapping[int, str]) -> Placement:
+def placed(
+    problem: Problem,
+    packing: Packing,
+    i: int,
+    own: Sequence[Seat],
+    rows: slice,
+    wishes: Mapping[int, str],
+) -> Placement:
     """Return the placement of intent `i`, which has loads.
 
     Parameters
     ----------
+    own
+        Its seats.
     rows
         Its slice of the assignments.
     wishes
@@ -112,7 +148,7 @@ def placed(problem: Problem, packing: Packing, i: int, rows: slice, wishes: Mapp
         intent=ask.name,
         status=Status.PLACED,
         rows=rows,
-        relaxed=tuple(_relaxed(ask, inventory, loads, wishes)),
+        relaxed=tuple(_relaxed(ask, inventory, loads, own, wishes)),
         hourly_ueur=sums.hourly_ueur,
         total_ueur=None if needs.end is None else sums.total_ueur,
         start=needs.start,
@@ -126,19 +162,31 @@ def placed(problem: Problem, packing: Packing, i: int, rows: slice, wishes: Mapp
 
 
 def _relaxed(
-    ask: Ask, inventory: Inventory, loads: Loads, wishes: Mapping[int, str]
+    ask: Ask, inventory: Inventory, loads: Loads, own: Sequence[Seat], wishes: Mapping[int, str]
 ) -> Iterator[Mapping[str, object]]:
-    """Yield one entry a preference and kind of offer that misses it."""
+    """Yield one entry a preference that some task misses, with all that is had instead."""
+    off_fabric = is_off_fabric(ask, loads)
     for bit, preference in enumerate(ask.needs.preferences):
-        missed = [load for load in loads if int(ask.found.missed[load.candidate]) >> bit & 1]
-        got = sorted({str(_got(ask, inventory, preference.column, load)) for load in missed})
+        if preference.rule == "fabric":
+            missed = list(own) if off_fabric else []
+        else:
+            missed = [one for one in own if int(ask.found.missed[one.candidate]) >> bit & 1]
+        got = sorted({_got(ask, inventory, preference, one) for one in missed})
         if missed:
             yield {"path": preference.path, "asked": wishes[bit], "got": ", ".join(got)}
 
 
-def _got(ask: Ask, inventory: Inventory, column: str, load: Load) -> object:
-    said = inventory.value(column, int(ask.found.rows[load.candidate]))
-    return "unknown" if said is None else said
+def _got(ask: Ask, inventory: Inventory, preference: Limit, one: Seat) -> str:
+    """Return what a task has instead: the fabric, the class of its GPUs' links, or that there is no shape."""
+    if preference.rule == "fabric":
+        return inventory.label["fabric_interconnect"][one.offer] or "unknown"
+    kind = read_kind(str(inventory.label["gpu_kind"][one.offer]))
+    graph = linked(kind, flat=int(ask.found.cut[one.candidate]) >= 0)
+    if preference.rule == "topology":
+        return "none" if graph.known else "unknown"
+    if not graph.known and kind.interconnect is None:
+        return "unknown"
+    return LinkClass(set_class(graph, sum(1 << gpu for gpu in set(one.gpus)))).name.lower()
 
 
 def _availability(ask: Ask, inventory: Inventory, loads: Loads, used: list[int]) -> float | None:

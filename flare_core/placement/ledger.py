@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from flare_core.inventory.types import ELASTIC, Inventory
+from flare_core.placement.nodes import Guest, gpus_hold
 from flare_core.placement.packing import Ask, Load, Packing, Problem
 from flare_core.requirements.types import Requirements
 
 
 class Demand(NamedTuple):
-    """What tasks take of a node: GPUs, milli-cores, MiB of memory, MiB of storage."""
+    """What tasks take of a node beside its GPUs: milli-cores, MiB of memory, MiB of storage."""
 
-    gpus: int
     cpu_milli: int
     memory_mib: int
     storage_mib: int
@@ -25,19 +25,19 @@ class Demand(NamedTuple):
         return Demand(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-NOTHING = Demand(0, 0, 0, 0)
+NOTHING = Demand(0, 0, 0)
 
 
 def demand(needs: Requirements) -> Demand:
     """Return what one task takes; what it does not ask for counts 0."""
-    return Demand(needs.gpus, needs.cpu_milli or 0, needs.memory_mib or 0, needs.storage_mib or 0)
+    return Demand(needs.cpu_milli or 0, needs.memory_mib or 0, needs.storage_mib or 0)
 
 
 def capacity(inventory: Inventory, group: int) -> Demand:
     """Return what a node of a group has free; unknown is 0, so that only tasks that do not ask fit."""
     groups = inventory.groups
     storage = int(inventory.whole["storage_mib"][groups.offer[group]])
-    free = (groups.free_gpus[group], groups.free_cpu_milli[group], groups.free_memory_mib[group], storage)
+    free = (groups.free_cpu_milli[group], groups.free_memory_mib[group], storage)
     return Demand(*(max(0, int(amount)) for amount in free))
 
 
@@ -48,13 +48,14 @@ def tasks_that_fit(free: Demand, task: Demand, most: int) -> int:
 
 @dataclass(slots=True)
 class Ledger:
-    """Nodes in use: how much of each is taken and, for nodes billed whole, by which intent.
+    """Nodes in use: how much of each is taken, by whom, and which intent owns nodes billed whole.
 
     Nodes are named (inventory group, number of the node in its group).
     """
 
     inventory: Inventory
     taken: dict[tuple[int, int], Demand] = field(default_factory=dict)
+    guests: dict[tuple[int, int], dict[tuple[int, int], Guest]] = field(default_factory=dict)
     owner: dict[tuple[int, int], int] = field(default_factory=dict)
     used: dict[int, set[int]] = field(default_factory=dict)
 
@@ -67,12 +68,26 @@ class Ledger:
                 ledger.take(i, ask, load)
         return ledger
 
+    def copy(self) -> "Ledger":
+        """Return a ledger that can be written to without changing this one."""
+        return Ledger(
+            self.inventory,
+            dict(self.taken),
+            {node: dict(guests) for node, guests in self.guests.items()},
+            dict(self.owner),
+            {group: set(nodes) for group, nodes in self.used.items()},
+        )
+
     def take(self, i: int, ask: Ask, load: Load) -> None:
         """Book `load` of intent number `i`."""
         group = int(ask.found.group[load.group])
         node = (group, load.node)
         self.taken[node] = self.taken.get(node, NOTHING).plus(demand(ask.needs).times(load.tasks))
         self.owner[node] = i
+        guests = self.guests.setdefault(node, {})
+        known = guests.get((i, load.group))
+        tasks = load.tasks if known is None else known.tasks + load.tasks
+        guests[i, load.group] = Guest(ask, load.group, tasks)
         self.used.setdefault(group, set()).add(load.node)
 
     def room(self, i: int, ask: Ask, g: int, node: int) -> int:
@@ -85,7 +100,22 @@ class Ledger:
             return 0
         free, taken = capacity(self.inventory, group), self.taken[key]
         left = Demand(*(max(0, a - b) for a, b in zip(free, taken, strict=True)))
-        return min(most, tasks_that_fit(left, demand(ask.needs), most))
+        most = min(most, tasks_that_fit(left, demand(ask.needs), most))
+        return self._gpus_for(i, ask, g, key, most) if ask.needs.gpus else most
+
+    def _gpus_for(self, i: int, ask: Ask, g: int, node: tuple[int, int], most: int) -> int:
+        """Return how many more tasks, at most `most`, the GPUs of a node in use hold."""
+        guests = self.guests[node]
+        own = guests[i, g].tasks if (i, g) in guests else 0
+        low, high = 0, most
+        while low < high:
+            middle = (low + high + 1) // 2
+            tried = guests | {(i, g): Guest(ask, g, own + middle)}
+            if gpus_hold(self.inventory, node[0], tried.values()):
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     def unused(self, ask: Ask, g: int, wanted: int) -> int:
         """Return how many nodes of candidate group `g` nobody uses, at most `wanted`."""

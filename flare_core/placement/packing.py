@@ -63,7 +63,11 @@ Packing = tuple[Loads, ...]
 
 
 class Totals(NamedTuple):
-    """The terms of one intent's placement."""
+    """The terms of one intent's placement.
+
+    ``span`` is a gang's (see `candidates.types.Fabric`), 0 for others; ``prefixes`` how many different path
+    prefixes of each length it uses.
+    """
 
     tasks: int
     misses: int
@@ -72,31 +76,89 @@ class Totals(NamedTuple):
     cost_ueur: int
     total_ueur: int
     performance_mtflops: int
+    prefixes: tuple[int, ...]
     latency_us: int
     carbon_ug: int
+    span: int
+    off_fabric: bool
 
 
 def totals(ask: Ask, loads: Loads) -> Totals:
     """Return the terms of `loads`, recomputed from whole numbers."""
     needs, found, score = ask.needs, ask.found, ask.score
     whole, cost = per_node(needs, found), task_cost(needs, found)
+    span, off_fabric = span_of(ask, loads), is_off_fabric(ask, loads)
     tasks = misses = primary = hourly = in_term = total = speed = carbon = 0
+    begun: set[tuple[int, int]] = set()
     for load in loads:
         j, t = load.candidate, load.tasks
-        paid = 1 if found.by_node[j] else t
+        node = (int(found.group[load.group]), load.node)
+        new = int(node not in begun)
+        begun.add(node)
+        paid = new if found.by_node[j] else t
         tasks += t
-        misses += t * int(found.misses[j])
-        primary += t * int(score.task[j]) + (int(score.node[j]) if whole[j] else 0)
+        misses += t * (int(found.misses[j]) + off_fabric)
+        primary += t * int(score.task[j]) + (new * int(score.node[j]) if whole[j] else 0)
         hourly += paid * int(found.task_ueur[j])
         in_term += paid * int(cost[j])
         total += paid * int(found.task_total_ueur[j])
         speed += t * int(found.performance_mtflops[j])
         carbon += t * int(found.carbon_ug[j])
+        if span:
+            primary += t * int(score.fabric[j, span])
+            speed -= t * int(found.fabric.loss[j, span])
     used = [load.candidate for load in loads]
     primary += score.offset if loads else 0
     primary += max((int(score.peak[j]) for j in used), default=0)
     latency = max((int(found.latency_us[j]) for j in used), default=0)
-    return Totals(tasks, misses, primary, hourly, in_term, total, speed, latency, carbon)
+    prefixes = prefixes_of(ask, loads)
+    return Totals(
+        tasks,
+        misses,
+        primary,
+        hourly,
+        in_term,
+        total,
+        speed,
+        prefixes,
+        latency,
+        carbon,
+        span,
+        bool(off_fabric),
+    )
+
+
+def nodes_of(ask: Ask, loads: Loads) -> int:
+    """Return on how many nodes `loads` lie."""
+    return len({(int(ask.found.group[load.group]), load.node) for load in loads})
+
+
+def span_of(ask: Ask, loads: Loads) -> int:
+    """Return how far the tasks of a gang are from each other: 0 on one node, 0 for others than gangs."""
+    fabric = ask.found.fabric
+    if not fabric.depth or nodes_of(ask, loads) < 2:
+        return 0
+    used = fabric.prefix[[load.candidate for load in loads]]
+    shared = ((used == used[0]) & (used >= 0)).all(axis=0)
+    return 1 + fabric.depth - int(np.argmin(np.append(shared, False)))
+
+
+def is_off_fabric(ask: Ask, loads: Loads) -> bool:
+    """Whether a gang that asks for InfiniBand lies on several nodes that are not in one such fabric."""
+    if not ask.needs.infiniband or nodes_of(ask, loads) < 2:
+        return False
+    fabric, used = ask.found.fabric, [load.candidate for load in loads]
+    return not fabric.infiniband[used].all() or len(set(fabric.prefix[used, 0].tolist())) > 1
+
+
+def prefixes_of(ask: Ask, loads: Loads) -> tuple[int, ...]:
+    """Return how many different path prefixes of each length a gang uses; an unknown one is each its own."""
+    fabric = ask.found.fabric
+    if not fabric.depth:
+        return ()
+    used = sorted({load.candidate for load in loads})
+    columns = fabric.prefix[used].T.tolist()
+    return tuple(len({c for c in column if c >= 0}) + column.count(-1) for column in columns)
 
 
 def up_probability(ask: Ask, loads: Loads) -> float:
@@ -135,7 +197,8 @@ def canonical(problem: Problem, packing: Packing) -> Packing:
     loads_on: dict[tuple[int, int], dict[int, int]] = {}
     for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
         for load in loads:
-            loads_on.setdefault((int(ask.found.group[load.group]), load.node), {})[i] = load.tasks
+            on = loads_on.setdefault((int(ask.found.group[load.group]), load.node), {})
+            on[i] = on.get(i, 0) + load.tasks
     order = sorted(loads_on, key=lambda node: [-loads_on[node].get(i, 0) for i in range(len(packing))])
     number: dict[tuple[int, int], int] = {}
     count: dict[int, int] = {}

@@ -3,6 +3,7 @@
 A placement's primary value, to be minimised, is::
 
     sum over tasks of task[j]  +  sum over nodes of node[j]  +  max over used j of peak[j]
+    + sum over tasks of fabric[j, s]        for a gang of span s
 
 with ``j`` the candidate on which the task or node lies. Every term of the objectives fits this shape: cost
 by the GPU, performance and carbon add up over tasks, cost by the node over nodes, and latency is that of
@@ -45,12 +46,14 @@ _UNITS = {
 class Score:
     """Coefficients of the primary value (see the module), shape (candidates,).
 
-    ``offset`` is added once for an intent that is placed; ``unit`` turns the value into the public figure.
+    ``fabric`` has a column for each span of a gang, none for others. ``offset`` is added once for an intent
+    that is placed; ``unit`` turns the value into the public figure.
     """
 
     task: IntArray
     node: IntArray
     peak: IntArray
+    fabric: IntArray
     offset: int
     unit: float
 
@@ -65,6 +68,9 @@ def per_node(needs: Requirements, found: Candidates) -> Mask:
         return np.zeros(len(found), np.bool_)
     most = np.zeros(len(found), np.int64)
     np.maximum.at(most, found.group_candidate, found.group_tasks)
+    if found.sets:  # seats of several grades are on the same node
+        _, which, times = np.unique(found.group, return_inverse=True, return_counts=True)
+        np.maximum.at(most, found.group_candidate, times[which])
     return found.by_node & (most > 1)
 
 
@@ -87,30 +93,32 @@ def score(needs: Requirements, found: Candidates, balance: Mapping[str, float], 
         weights = balance if needs.objective is Objective.BALANCED else _PURE[needs.objective]
         return _scaled(needs, found, weights)
     zero = np.zeros(len(found), np.int64)
-    task, node, peak = zero, zero, zero
+    task, node, peak, fabric = zero, zero, zero, np.zeros_like(found.fabric.loss)
     if needs.objective is Objective.COST:
         whole = per_node(needs, found)
         cost = task_cost(needs, found)
         task, node = np.where(whole, 0, cost), np.where(whole, cost, 0)
     elif needs.objective is Objective.PERFORMANCE:
-        task = -found.performance_mtflops
+        task, fabric = -found.performance_mtflops, found.fabric.loss
     elif needs.objective is Objective.LATENCY:
         peak = found.latency_us
     else:
         task = found.carbon_ug
-    return Score(task, node, peak, 0, _UNITS[needs.objective])
+    return Score(task, node, peak, fabric, 0, _UNITS[needs.objective])
 
 
 def _scaled(needs: Requirements, found: Candidates, weights: Mapping[str, float]) -> Score:
     zero = np.zeros(len(found), np.int64)
     if len(found) == 0:
-        return Score(zero, zero, zero, 0, 1 / STEPS)
+        return Score(zero, zero, zero, np.zeros_like(found.fabric.loss), 0, 1 / STEPS)
     total = sum(weights.values())
     share = {term: weight / total for term, weight in weights.items()}
     task, node, offset = _scaled_cost(needs, found, share.get("cost", 0.0))
     for term, values in (("performance", -found.performance_mtflops), ("carbon", found.carbon_ug)):
         task = task + _shifted(values, share.get(term, 0.0) / needs.tasks)
-    return Score(task, node, _shifted(found.latency_us, share.get("latency", 0.0)), offset, 1 / STEPS)
+    slower = _scale(int(np.ptp(found.performance_mtflops)), share.get("performance", 0.0) / needs.tasks)
+    fabric = np.rint(found.fabric.loss * slower).astype(np.int64)
+    return Score(task, node, _shifted(found.latency_us, share.get("latency", 0.0)), fabric, offset, 1 / STEPS)
 
 
 def _scaled_cost(needs: Requirements, found: Candidates, weight: float) -> tuple[IntArray, IntArray, int]:

@@ -55,6 +55,10 @@ class Assignments:
         The interval, seconds since the epoch; ``end_s`` -1 is without end.
     efficiency
         Multi-GPU efficiency 0..1.
+    mig_profile
+        Name of the MIG profile of the task's instances, None without.
+    gpu_milli
+        Thousandths of each GPU that the task has by time-slicing or MPS, -1 without.
     gpu_offsets, gpu_indices
         GPU indices on the node: those of row ``r`` are ``gpu_indices[gpu_offsets[r]:gpu_offsets[r + 1]]``.
     """
@@ -68,6 +72,8 @@ class Assignments:
     start_s: IntArray
     end_s: IntArray
     efficiency: FloatArray
+    mig_profile: tuple[str | None, ...]
+    gpu_milli: IntArray
     gpu_offsets: IntArray
     gpu_indices: IntArray
 
@@ -206,8 +212,8 @@ class Plan:
                 "zone": label["zone"][offer],
                 "gpu_model": label["gpu_model"][offer] if gpus else None,
                 "gpus": gpus,
-                "mig_profile": None,
-                "gpu_milli": None,
+                "mig_profile": a.mig_profile[r],
+                "gpu_milli": None if a.gpu_milli[r] < 0 else int(a.gpu_milli[r]),
                 "spot": bool(a.spot[r]),
                 "efficiency": float(a.efficiency[r]),
                 "hourly_cost": format_rate(int(a.hourly_ueur[r])),

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from flare_core.errors import ErrorCode, IntentError, NotSupportedError, found_expected
 from flare_core.quantities import format_duration, format_moment
-from flare_core.requirements.types import Limit, Objective, Requirements, Topic, Workload
+from flare_core.requirements.types import (
+    Limit,
+    Linking,
+    Objective,
+    Requirements,
+    Share,
+    Topic,
+    Workload,
+)
+from flare_core.topology.graph import LinkClass
 
 if TYPE_CHECKING:
     from flare_core.intent.constraints import Constraints, Energy, Negotiation
@@ -53,7 +62,7 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
     joint = kind is Workload.SERVICE and workload.tasks > 1 and sla.availability > 0
     end, assumed = _end(intent, now)
     scaled = kind is Workload.SERVICE and workload.scaling.auto_scale
-    links = tuple(_interconnect(intent))
+    wishes = tuple(_wishes(intent))
     hard = asked.negotiation is not None  # what is left of it here is "fail", which makes preferences hard
     return Requirements(
         name=workload.name,
@@ -71,23 +80,28 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         end=end,
         deadline=_deadline(intent),
         spot=asked.preemptible or (resources.gpu is not None and resources.gpu.interruptible),
-        shared=resources.gpu is not None and resources.gpus > 0 and resources.gpu.shared,
+        share=_share(resources.gpu),
+        linking=_linking(resources.gpu),
+        hard_wishes=hard,
+        gang=kind is Workload.JOB and workload.tasks > 1,
         max_hourly_ueur=asked.max_hourly_cost,
         max_total_ueur=asked.max_total_cost,
         max_carbon_ug=_cap_ug(asked.energy),
         availability=sla.availability / 100 if joint else None,
         availability_explicit="availability" in sla.model_fields_set,
         latency_limit_ms=asked.max_latency_ms,
-        limits=(*_limits(intent, links if hard else ()), *_time(intent, now, end)),
-        preferences=() if hard else links,
+        infiniband=any(wish.rule == "fabric" for wish in wishes),
+        limits=(*_limits(intent, _for_sets(wishes) if hard else ()), *_time(intent, now, end)),
+        preferences=() if hard else wishes,
         warnings=assumed,
     )
 
 
-def _limits(intent: "Intent", links: tuple[Limit, ...]) -> Iterator[Limit]:
+def _limits(intent: "Intent", wishes: tuple[Limit, ...]) -> Iterator[Limit]:
     asked = intent.constraints
     yield from _gpus(intent)
-    yield from links
+    yield from wishes
+    yield from _gpu_sets(intent)
     yield from _host(intent)
     yield from _place(asked)
     yield from _performance(asked)
@@ -101,26 +115,13 @@ def _limits(intent: "Intent", links: tuple[Limit, ...]) -> Iterator[Limit]:
 
 
 def _refuse_unsupported(intent: "Intent") -> None:
-    gpu, asked = intent.workload.resources.gpu, intent.constraints
-    if gpu is not None and gpu.count:
-        _refuse_gpu(gpu, gang=intent.workload.type == "job" and intent.workload.tasks > 1)
+    asked = intent.constraints
     # Where no time is named the whole time is needed: of a job that is its run, which is judged anyway.
     when = asked.availability
     if when is not None and (intent.workload.type == "service" or when.model_fields_set - {"timezone"}):
         raise NotSupportedError("constraints.availability", "times in which the capacity is needed")
     if asked.negotiation is not None:
         _refuse_negotiation(asked.negotiation)
-
-
-def _refuse_gpu(gpu: "Gpu", *, gang: bool) -> None:
-    if gpu.multi_instance:
-        raise NotSupportedError(f"{_GPU}.multi_instance", "MIG instances")
-    if gpu.count > 1 and gpu.topology != "any":
-        raise NotSupportedError(f"{_GPU}.topology", "a topology of several GPUs")
-    if gpu.count > 1 and gpu.multi_gpu_efficiency:
-        raise NotSupportedError(f"{_GPU}.multi_gpu_efficiency", "a predicted efficiency of several GPUs")
-    if gang and gpu.interconnect == "infiniband":
-        raise NotSupportedError(f"{_GPU}.interconnect", "a fabric between the nodes of a job")
 
 
 def _refuse_negotiation(negotiation: "Negotiation") -> None:
@@ -151,16 +152,66 @@ def _gpus(intent: "Intent") -> Iterator[Limit]:
     yield from _name(f"{_GPU}.tier", "tier", gpu.tier)
     yield from _least(f"{_GPU}.fp32_tflops", "fp32_tflops", gpu.fp32_tflops, "TFLOPS")
     yield from _flag(f"{_GPU}.dedicated", "dedicated", gpu.dedicated)
-    if gpu.shared:
-        yield Limit(f"{_GPU}.shared", "sharing", "shared", False, True, Topic.OTHER, "")
+    if gpu.multi_instance:
+        yield Limit(f"{_GPU}.multi_instance", "share", "sharing_strategy", "mig", False, Topic.OTHER, "")
+    elif gpu.shared:
+        yield Limit(f"{_GPU}.shared", "share", "sharing_strategy", "any", True, Topic.OTHER, "")
 
 
-def _interconnect(intent: "Intent") -> Iterator[Limit]:
-    """Yield the asked class of links between the GPUs of a task, a preference unless "fail" is said."""
+def _share(gpu: "Gpu | None") -> Share | None:
+    if gpu is None or not gpu.count or not (gpu.shared or gpu.multi_instance):
+        return None
+    return Share(
+        memory_mib=gpu.memory or None,
+        cores=gpu.cores or None,
+        fp32_tflops=(gpu.fp32_tflops or None) if gpu.multi_instance else None,
+        instances=gpu.multi_instance,
+        apart=gpu.shared,
+    )
+
+
+_CLASSES = {"nvswitch": LinkClass.NVSWITCH, "nvlink": LinkClass.NVLINK, "pcie": LinkClass.PCIE}
+
+
+def _linking(gpu: "Gpu | None") -> Linking:
+    if gpu is None or gpu.count < 2:
+        return Linking()
+    return Linking(
+        least_class=_CLASSES.get(gpu.interconnect, 0),
+        topology="" if gpu.topology == "any" else gpu.topology,
+        efficiency_ppm=round((gpu.multi_gpu_efficiency or 0) * 1e6),
+    )
+
+
+def _wishes(intent: "Intent") -> Iterator[Limit]:
+    """Yield what is asked of links, which is a preference unless "fail" is said."""
     gpu = intent.workload.resources.gpu
-    if gpu is not None and gpu.count > 1 and gpu.interconnect not in ("any", "infiniband"):
-        path = f"{_GPU}.interconnect"
+    if gpu is None or not gpu.count:
+        return
+    path = f"{_GPU}.interconnect"
+    if gpu.interconnect == "infiniband":
+        if intent.workload.type == "job" and intent.workload.tasks > 1:
+            yield Limit(path, "fabric", "fabric_interconnect", "infiniband", False, Topic.OTHER, "")
+    elif gpu.interconnect != "any" and gpu.count > 1:
         yield Limit(path, "interconnect", "interconnect", gpu.interconnect, False, Topic.OTHER, "")
+    if gpu.topology != "any" and gpu.count > 1:
+        yield Limit(f"{_GPU}.topology", "topology", "topology", gpu.topology, False, Topic.OTHER, "")
+
+
+def _for_sets(wishes: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Return the wishes that single offers can fail; a fabric is a question to the whole gang."""
+    return tuple(wish for wish in wishes if wish.rule != "fabric")
+
+
+def _gpu_sets(intent: "Intent") -> Iterator[Limit]:
+    """Yield the least efficiency, and that one set of GPUs has everything that is asked of sets."""
+    gpu = intent.workload.resources.gpu
+    if gpu is None or gpu.count < 2:
+        return
+    path, least = f"{_GPU}.multi_gpu_efficiency", gpu.multi_gpu_efficiency
+    if least:
+        yield Limit(path, "efficiency", "multi_gpu_efficiency", least, False, Topic.OTHER, "efficiency")
+    yield Limit(_GPU, "gpu-set", "", True, True, Topic.OTHER, "")
 
 
 def _host(intent: "Intent") -> Iterator[Limit]:

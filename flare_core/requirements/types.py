@@ -56,6 +56,46 @@ _CODES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What part of a GPU is asked for, on offers that sell parts.
+
+    Attributes
+    ----------
+    memory_mib, cores, fp32_tflops
+        What one share has to cover; None is not asked. TFLOPS choose a MIG profile alone.
+    instances
+        MIG instances and nothing else (``multi_instance``); else whole GPUs where an offer does not share.
+    apart
+        The shares of one task lie on different GPUs.
+    """
+
+    memory_mib: int | None
+    cores: int | None
+    fp32_tflops: float | None
+    instances: bool
+    apart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """What is asked of the GPUs of one task among each other; 0 and "" ask for nothing.
+
+    Attributes
+    ----------
+    least_class
+        Class of links, see `topology.graph.LinkClass`.
+    topology
+        ``all-to-all``, ``ring``, ``mesh`` or ``nvswitch``, of links of ``least_class`` (NVLink's if none).
+    efficiency_ppm
+        Least predicted efficiency, millionths; always a condition.
+    """
+
+    least_class: int = 0
+    topology: str = ""
+    efficiency_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Requirements:
     """What one intent asks of offers and of its placement as a whole.
 
@@ -84,8 +124,16 @@ class Requirements:
         ``end - start`` in seconds, None without end.
     spot
         Whether spot capacity may be used.
-    shared
-        Whether the task may sit on part of a GPU.
+    share
+        The part of a GPU that a task may sit on; None asks for whole ones.
+    linking
+        How the GPUs of one task are linked.
+    gang
+        Several tasks that start together and talk to each other.
+    infiniband
+        A gang on several nodes should lie in one InfiniBand fabric.
+    hard_wishes
+        Whether preferences are conditions (fallback "fail").
     max_hourly_ueur, max_total_ueur, max_carbon_ug
         Budgets over the whole placement: micro-EUR per hour, micro-EUR, micro-gram CO2 per hour.
     availability
@@ -113,7 +161,11 @@ class Requirements:
     end: datetime | None
     deadline: datetime | None
     spot: bool
-    shared: bool
+    share: Share | None
+    linking: Linking
+    gang: bool
+    infiniband: bool
+    hard_wishes: bool
     max_hourly_ueur: int | None
     max_total_ueur: int | None
     max_carbon_ug: int | None

@@ -11,7 +11,6 @@ The rules that couple tasks are left out first. An answer that keeps them all th
 them, too; one that does not, and a tie that this reasoning does not settle, is left to the search.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,8 +19,9 @@ import numpy as np
 from flare_core.inventory.types import IntArray, Mask
 from flare_core.model.families import broken
 from flare_core.model.rule import Rule
+from flare_core.placement.nodes import free_milli_of
 from flare_core.placement.order import value
-from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
+from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, nodes_of
 from flare_core.placement.score import per_node, task_cost
 from flare_core.solve.bounds import seats
 
@@ -37,7 +37,7 @@ ALTERNATIVES = 32
 def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
     """Return the optimal packing of a single intent, or None where this reasoning does not prove one."""
     ask = problem.asks[0]
-    if per_node(ask.needs, ask.found).any():
+    if per_node(ask.needs, ask.found).any() or _several_grades(ask):
         return None
     room = seats(ask)
     tasks = min(ask.needs.tasks, int(room.sum()))
@@ -48,7 +48,15 @@ def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
         choice = choice.by(key)
     choice = choice.within(ask.found.latency_us).by(ask.found.carbon_ug)
     packing = _settle(problem, choice)
-    return None if packing is None or broken(problem, packing, rules) else packing
+    if packing is None or broken(problem, packing, rules):
+        return None
+    # Distance was left out; a gang on one node has none.
+    return None if ask.needs.gang and nodes_of(ask, packing[0]) > 1 else packing
+
+
+def _several_grades(ask: Ask) -> bool:
+    """Whether some node has seats of several grades, which take GPUs from each other."""
+    return ask.needs.tasks > 1 and len(np.unique(ask.found.group)) < len(ask.found.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ def _settle(problem: Problem, choice: _Choice) -> Packing | None:
     growing = ask.needs.auto_scale and ask.needs.max_tasks > ask.needs.tasks
     if choice.left == 1 and not choice.forced.any():
         return _settle_one(problem, choice, growing)
-    if growing:
+    if growing or (len(choice.tie) > 1 and not _nothing_left(problem, choice)):
         return None
     counts = _by_ids(choice, np.ones(len(choice.tie), np.bool_))
     if _providers(ask, counts) > _fewest_providers(ask, choice):
@@ -173,14 +181,29 @@ def _settle(problem: Problem, choice: _Choice) -> Packing | None:
 
 
 def _settle_one(problem: Problem, choice: _Choice, growing: bool) -> Packing | None:
-    """Settle a single task: most headroom, then the smallest id."""
+    """Settle a single task: most headroom, then the least that is left beside it, then the smallest id."""
     ask = problem.asks[0]
     if not growing:
-        return _one(ask, problem, int(choice.tie[0]))
+        left = _least_left(problem, ask)[choice.tie]
+        return _one(ask, problem, int(choice.tie[np.argmin(left)]))
     if len(choice.tie) > ALTERNATIVES:
         return None
     plans = [_one(ask, problem, j) for j in choice.tie.tolist()]
     return min(plans, key=lambda plan: value(problem, plan))
+
+
+def _least_left(problem: Problem, ask: Ask) -> IntArray:
+    """Return for each candidate what its fullest node has free, thousandths of a GPU."""
+    left = np.full(len(ask.found), _TOO_MANY)
+    np.minimum.at(left, ask.found.group_candidate, free_milli_of(problem.inventory, ask.found.group))
+    return left
+
+
+def _nothing_left(problem: Problem, choice: _Choice) -> bool:
+    """Whether nothing is left behind wherever the tasks of the tie go: their offers never run out."""
+    found = problem.asks[0].found
+    in_tie = np.isin(found.group_candidate, choice.tie)
+    return not free_milli_of(problem.inventory, found.group[in_tie]).any()
 
 
 def _one(ask: Ask, problem: Problem, j: int) -> Packing:
@@ -228,7 +251,7 @@ def _fewest_nodes(ask: Ask, choice: _Choice) -> int:
 
 
 def _packing(ask: Ask, problem: Problem, counts: IntArray) -> Packing:
-    """Put `counts` tasks on each candidate: on the fewest nodes, and of those on the lowest."""
+    """Put `counts` tasks on each candidate: on nodes that leave the least, the fewest, the lowest."""
     loads: list[Load] = []
     for j in np.flatnonzero(counts).tolist():
         own = np.flatnonzero(ask.found.group_candidate == j).tolist()
@@ -246,33 +269,39 @@ def _filled(j: int, g: int, tasks: int, each: int) -> Loads:
 
 
 def _unlike(ask: Ask, problem: Problem, j: int, own: list[int], tasks: int) -> Iterator[Load]:
-    """Fill the nodes of an offer whose nodes differ: the fewest, the lowest as full as that allows.
+    """Fill the nodes of an offer whose nodes differ: those that leave the least, then the fewest.
 
-    Node after node in the order of their numbers: one is taken where the fullest of those after it can hold
-    the rest on as few nodes as are left.
+    Node after node in the order of their numbers, as full as the best choice of nodes allows. ``best[t]`` is
+    (what is left, nodes) of the nodes after this one that hold `t` tasks.
     """
     found, numbers = ask.found, problem.inventory.groups
+    free = free_milli_of(problem.inventory, found.group[own])
     seats = sorted(
-        (numbers.node(int(found.group[g]), v), g, v, int(found.group_tasks[g]))
-        for g in own
+        (numbers.node(int(found.group[g]), v), g, v, int(found.group_tasks[g]), int(left))
+        for g, left in zip(own, free, strict=True)
         for v in range(int(found.group_nodes[g]))
     )
-    later = Counter(each for *_, each in seats)
-    nodes = _fewest(later, tasks)
-    for _, g, v, each in seats:
-        later[each] -= 1
-        load = min(each, tasks)
-        if load and _fewest(later, tasks - load) <= nodes - 1:
-            yield Load(j, g, v, load)
-            tasks, nodes = tasks - load, nodes - 1
+    best = [np.full(tasks + 1, _TOO_MANY)]
+    best[0][0] = 0
+    for *_, each, left in reversed(seats):
+        best.append(_with_node(best[-1], each, left * _NODES + 1))
+    for (_, g, v, each, left), rest in zip(seats, reversed(best[:-1]), strict=True):
+        cost = left * _NODES + 1
+        worth = int(_with_node(rest, each, cost)[tasks])
+        for load in range(min(each, tasks), 0, -1):
+            if int(rest[tasks - load]) + cost == worth:
+                yield Load(j, g, v, load)
+                tasks -= load
+                break
 
 
-def _fewest(room: Counter[int], tasks: int) -> int:
-    """Return how few of the nodes in `room`, {tasks it holds: nodes}, hold `tasks`; many if all do not."""
-    taken = 0
-    for each in sorted(room, reverse=True):
-        need = -(-tasks // each)
-        if need <= room[each]:
-            return taken + max(need, 0)
-        taken, tasks = taken + room[each], tasks - each * room[each]
-    return taken if tasks <= 0 else _TOO_MANY
+_NODES = 2**20
+"""More nodes than an offer's tasks can lie on."""
+
+
+def _with_node(rest: IntArray, each: int, cost: int) -> IntArray:
+    """Return the least cost of 0, 1, … tasks on `rest` and one more node, which holds `each`."""
+    best = rest.copy()
+    for load in range(1, min(each, len(rest) - 1) + 1):
+        np.minimum(best[load:], rest[:-load] + cost, out=best[load:])
+    return best

@@ -11,6 +11,9 @@ from flare_core.placement.ledger import Ledger
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, canonical
 
+NEAR = 16
+"""Parts of the fabric, of each size, in which a gang is tried as a whole."""
+
 
 def greedy(problem: Problem) -> Packing:
     """Return a packing that keeps all rules, intents in the order of priority, then most demanding first.
@@ -56,10 +59,25 @@ def _ways(ask: Ask, i: int, ledger: Ledger) -> Iterator[Loads]:
         yield fill(ask, i, ledger, order)
         if ask.needs.any_tasks:
             yield from (fill(ask, i, ledger, order, most) for most in _halves(tasks))
+    if ask.needs.gang:
+        yield from _close(ask, i, ledger, np.lexsort((index, price, primary, found.misses)))
     if ask.needs.availability is not None and tasks > 1:
         order = np.lexsort((index, price, primary, -found.uptime))
         for most in (1, -(-tasks // 3), tasks // 2):
             yield fill(ask, i, ledger, order, spread=max(1, most))
+
+
+def _close(ask: Ask, i: int, ledger: Ledger, order: IntArray) -> Iterator[Loads]:
+    """Yield ways to keep a gang together: on one node, then within ever shorter prefixes of its paths."""
+    found, prefix = ask.found, ask.found.fabric.prefix
+    roomy = found.group_candidate[found.group_tasks >= ask.needs.tasks]
+    yield fill(ask, i, ledger, order[np.isin(order, roomy)][:NEAR])
+    for d in reversed(range(prefix.shape[1])):
+        column = prefix[order, d]
+        _, first = np.unique(column, return_index=True)
+        for at in sorted(first.tolist())[:NEAR]:
+            if column[at] >= 0:
+                yield fill(ask, i, ledger, order[column == column[at]])
 
 
 def _halves(tasks: int) -> Iterator[int]:
@@ -75,14 +93,18 @@ def fill(
     found = ask.found
     left = ask.needs.tasks if most is None else most
     starts = np.searchsorted(found.group_candidate, np.arange(len(found) + 1))
+    if found.sets:  # seats of several grades are on the same node: what is taken counts at once
+        ledger = ledger.copy()
     in_domain: dict[int, int] = {}
     loads: list[Load] = []
     for j in order.tolist():
         domain = int(found.domain[j])
         allowed = left if spread is None else min(left, spread - in_domain.get(domain, 0))
         for g in range(starts[j], starts[j + 1]):
-            for load in _fill_group(ask, i, ledger, j, g, allowed):
+            for load in list(_fill_group(ask, i, ledger, j, g, allowed)):
                 loads.append(load)
+                if found.sets:
+                    ledger.take(i, ask, load)
                 allowed, left = allowed - load.tasks, left - load.tasks
                 in_domain[domain] = in_domain.get(domain, 0) + load.tasks
         if left == 0:

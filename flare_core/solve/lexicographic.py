@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from ortools.sat.python import cp_model
 
 from flare_core.errors import InternalError
-from flare_core.model.constraints.availability import Availability
 from flare_core.model.draft import Draft
 from flare_core.model.families import broken, rules_of
 from flare_core.model.objective.levels import Level, Stage, levels, node_levels
+from flare_core.model.rule import Lazy
 from flare_core.placement.order import value
 from flare_core.placement.packing import Load, Loads, Packing, Problem, canonical, totals
 from flare_core.placement.types import Outcome
@@ -50,8 +50,8 @@ class _Descent:
         self.problem, self.run = problem, run
         self.best = incumbent
         self.rules = rules_of(problem)
-        # What an availability rule may still throw away is no incumbent yet: the bound alone is told.
-        unsure = any(isinstance(rule, Availability) for rule in self.rules)
+        # What a lazy rule may still throw away is no incumbent yet: the bound alone is told.
+        unsure = any(isinstance(rule, Lazy) for rule in self.rules)
         self.watch = _bounds_only(watch) if unsure and watch is not None else watch
         self.draft = Draft(problem)
         for rule in self.rules:
@@ -257,8 +257,8 @@ class _Descent:
             self.values = None
 
     def _cut(self, draft: Draft, packing: Packing) -> bool:
-        """Exclude `packing` where its uptimes do not add up; return whether it was excluded."""
-        return any([rule.cut(draft, packing) for rule in self.rules if isinstance(rule, Availability)])
+        """Exclude `packing` where a rule that is not all in the model is broken; return whether it was."""
+        return any([rule.cut(draft, packing) for rule in self.rules if isinstance(rule, Lazy)])
 
     def _check(self) -> None:
         wrong = broken(self.problem, self.best, self.rules)
@@ -280,16 +280,24 @@ def _hint(draft: Draft, packing: Packing) -> tuple[int, ...] | None:
         values[draft.placed[i].index] = int(bool(loads))
         for load in loads:
             values[draft.tasks[i, load.group].index] += load.tasks
-            if (i, load.group) in draft.nodes and draft.nodes[i, load.group] is not draft.tasks[
-                i, load.group
-            ]:
-                values[draft.nodes[i, load.group].index] += 1
             at = draft.at.get((i, load.group, load.node))
             if at is not None:
                 values[at.index] += load.tasks
                 group = int(draft.problem.asks[i].found.group[load.group])
                 values[draft.open[group, load.node].index] = 1
+                _hint_owner(draft, values, i, group, load.node)
+            elif draft.nodes[i, load.group] is not draft.tasks[i, load.group]:
+                values[draft.nodes[i, load.group].index] += 1
     return tuple(values)
+
+
+def _hint_owner(draft: Draft, values: list[int], i: int, group: int, node: int) -> None:
+    """Say that an intent owns a node that is billed whole, once."""
+    owns = draft.owns.get((i, group, node))
+    if owns is not None and not values[owns.index]:
+        values[owns.index] = 1
+        first = next(g for k, g in draft.users[group] if k == i)
+        values[draft.nodes[i, first].index] += 1
 
 
 def packing_of(draft: Draft, values: tuple[int, ...]) -> Packing:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flare_core.candidates.types import Candidates
+from flare_core.candidates.types import Candidates, Fabric
 from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node, task_cost
@@ -35,25 +35,26 @@ def restrict(ask: Ask, keep: Mask) -> Ask:
     found, kept = ask.found, np.flatnonzero(keep)
     renumber = np.cumsum(keep) - 1
     groups = np.flatnonzero(keep[found.group_candidate])
-    per_candidate = {name: getattr(found, name)[kept] for name in _PER_CANDIDATE}
+    fabric = found.fabric
     smaller = replace(
         found,
-        **per_candidate,
+        **{name: getattr(found, name)[kept] for name in _PER_CANDIDATE},
+        fabric=Fabric(fabric.prefix[kept], fabric.loss[kept], fabric.infiniband[kept]),
+        **{name: getattr(found, name)[groups] for name in _PER_GROUP},
         group_candidate=renumber[found.group_candidate[groups]],
-        group=found.group[groups],
-        group_nodes=found.group_nodes[groups],
-        group_tasks=found.group_tasks[groups],
     )
     old = ask.score
-    return replace(
-        ask, found=smaller, score=Score(old.task[kept], old.node[kept], old.peak[kept], old.offset, old.unit)
-    )
+    score = Score(old.task[kept], old.node[kept], old.peak[kept], old.fabric[kept], old.offset, old.unit)
+    return replace(ask, found=smaller, score=score)
 
 
+_PER_GROUP = tuple(
+    name for name in Candidates.__dataclass_fields__ if name.startswith("group") and name != "group_candidate"
+)
 _PER_CANDIDATE = tuple(
     name
     for name in Candidates.__dataclass_fields__
-    if not name.startswith("group") and name not in ("funnel", "warnings")
+    if not name.startswith("group") and name not in ("fabric", "cuts", "sets", "funnel", "warnings")
 )
 
 
@@ -114,8 +115,15 @@ def _ranks(ask: Ask) -> IntArray:
 
 
 def _nodes(found: Candidates) -> IntArray:
-    """Return how many nodes of each candidate hold as much as its best ones; -1 where elastic."""
+    """Return how many nodes of each candidate hold as much as its best ones; -1 where elastic.
+
+    Nodes that have seats of several grades count for the first of them alone.
+    """
     fitting = found.group_tasks >= _most(found)[found.group_candidate]
+    if found.sets:
+        first = np.zeros(len(found.group), np.bool_)
+        first[np.unique(found.group, return_index=True)[1]] = True
+        fitting &= first
     nodes = np.zeros(len(found), np.int64)
     np.add.at(nodes, found.group_candidate[fitting], np.abs(found.group_nodes[fitting]))
     nodes[found.group_candidate[fitting & (found.group_nodes == ELASTIC)]] = ELASTIC
@@ -143,6 +151,10 @@ def _weak(ask: Ask) -> IntArray:
         rows.append(found.carbon_ug)
     if needs.availability is not None and found.uptime.min() < max(needs.availability, 0.5):
         rows += [found.domain, -found.domain, np.rint(-found.uptime * 2**40).astype(np.int64)]
+    if needs.gang:  # how far the tasks are from each other depends on all of them
+        rows += [-found.fabric.infiniband.astype(np.int64)]
+        for column in (*found.fabric.prefix.T, *found.fabric.loss.T):
+            rows += [column, -column]
     return np.stack(rows)
 
 
@@ -154,7 +166,7 @@ def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
     """
     pairs = [(ask, loads) for ask, loads in zip(problem.asks, packing, strict=True) if len(ask.found)]
     if not all(loads for _, loads in pairs) or any(
-        a.needs.any_tasks or np.ptp(a.found.misses) for a, _ in pairs
+        a.needs.any_tasks or a.needs.infiniband or np.ptp(a.found.misses) for a, _ in pairs
     ):
         return problem, packing
     worth = sum(totals(ask, loads).primary for ask, loads in pairs)
@@ -177,6 +189,6 @@ def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
 
 def renumbered(load: Load, whole: Ask, part: Ask) -> Load:
     """Return `load` of `whole` in the numbers of `part`, which has (some of) the same candidates."""
-    candidate = int(np.searchsorted(part.found.rows, whole.found.rows[load.candidate]))
-    group = int(np.searchsorted(part.found.group, whole.found.group[load.group]))
+    candidate = int(np.searchsorted(part.found.origin, whole.found.origin[load.candidate]))
+    group = int(np.searchsorted(part.found.group_origin, whole.found.group_origin[load.group]))
     return load._replace(candidate=candidate, group=group)

@@ -1,7 +1,8 @@
 """Capacity of one node for one task.
 
-``workload.resources.gpu.count``, ``cpu``, ``memory``: some node must have as much free. On offers billed by
-the node only nodes on which nothing runs are offered, so their GPUs are not free otherwise.
+``workload.resources.gpu.count``, ``cpu``, ``memory``: some node must have as much free (of GPUs
+that are cut, room for the task's shares). On offers billed by the node only nodes on which nothing runs are
+offered, so their GPUs are not free otherwise.
 ``workload.storage.volumes``: sizes of a task add up and must fit the node; elastic storage takes any.
 
 Each resource is judged alone; ``node`` removes the offers where each is to be had, but not all on one node.
@@ -19,7 +20,7 @@ from flare_core.requirements.types import Limit
 
 
 def _gpus(view: View, limit: Limit) -> Mask:
-    free = view.inventory.groups.free_gpus >= amount(limit)
+    free = view.inside.tasks > 0
     return ~view.any_group(free if view.usable is None else free & view.usable)
 
 
@@ -45,20 +46,21 @@ def _node(view: View, limit: Limit) -> Mask | None:
     usable = np.ones(len(at), np.bool_) if view.usable is None else view.usable[at]
     owner = groups.offer[at]
     each, everything = view.offers(owner), usable
+    if view.needs.gpus:
+        held = view.inside.tasks[at] > 0
+        everything = everything & held
+        each &= view.offers(owner[held & usable])  # GPUs that may not be used are not free, as in `_gpus`
     for free, asked in _resources(view):
         fits = free[at] >= asked
         everything = everything & fits
-        # GPUs that may not be used are not free, as in `_gpus`.
-        each &= view.offers(owner[fits & usable if free is groups.free_gpus else fits])
+        each &= view.offers(owner[fits])
     each[owner[everything]] = False
     return each
 
 
 def _resources(view: View) -> Iterator[tuple[IntArray, int]]:
-    """Yield what is free on each node group and what a task asks of it, for all that is asked."""
+    """Yield what is free on each node group beside GPUs and what a task asks of it, for all that is asked."""
     groups, needs = view.inventory.groups, view.needs
-    if needs.gpus:
-        yield groups.free_gpus, needs.gpus
     if needs.cpu_milli:
         yield groups.free_cpu_milli, needs.cpu_milli
     if needs.memory_mib:
@@ -68,6 +70,8 @@ def _resources(view: View) -> Iterator[tuple[IntArray, int]]:
 def tasks_per_node(view: View, groups: IntArray) -> IntArray:
     """Return how many tasks a node of each of `groups` holds beside what is used, at most ``max_tasks``."""
     tasks = np.full(len(groups), view.needs.max_tasks, np.int64)
+    if view.needs.gpus:
+        np.minimum(tasks, view.inside.tasks[groups], out=tasks)
     for free, asked in _resources(view):
         np.minimum(tasks, free[groups] // asked, out=tasks)
     if view.needs.storage_mib:

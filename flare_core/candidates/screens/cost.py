@@ -4,6 +4,8 @@
 an offer on which a single task breaks them can be left out at once.
 """
 
+import numpy as np
+
 from flare_core.candidates import pricing
 from flare_core.candidates.screens.screen import Screen, amount
 from flare_core.candidates.view import View
@@ -39,7 +41,12 @@ def _over_total(view: View, limit: Limit) -> Mask | None:
 
 
 def _over(view: View, bound: int) -> Mask:
-    return pricing.dearer_than(bound, view.needs, view.inventory, view.price_ueur, view.by_node)
+    if view.needs.share is None or not view.inside.cuts_some:
+        return pricing.dearer_than(bound, view.needs, view.inventory, view.price_ueur, view.by_node)
+    every = np.arange(len(view.inventory))
+    parts = view.inside.parts(every)
+    price = pricing.task_ueur(view.needs, view.inventory, every, view.price_ueur, view.by_node, parts)
+    return price > bound
 
 
 COST: tuple[Screen, ...] = (

@@ -25,7 +25,7 @@ def _wasteful(view: View, limit: Limit) -> Mask:
 
 def _dirty(view: View, limit: Limit) -> Mask:
     every = np.arange(len(view.inventory))
-    return ~(carbon_ug(view.needs, view.inventory, every) <= amount(limit))
+    return ~(carbon_ug(view.needs, view.inventory, every, view.inside.parts(every)) <= amount(limit))
 
 
 ENERGY: tuple[Screen, ...] = (

@@ -11,8 +11,8 @@ from ortools.sat.python import cp_model
 
 from flare_core.inventory.types import ELASTIC
 from flare_core.model.constraints.budget import Budget
+from flare_core.model.constraints.capacity import resources
 from flare_core.model.draft import Draft, Var
-from flare_core.placement.ledger import capacity, demand
 
 
 def replicas(draft: Draft) -> Iterator[Var]:
@@ -28,8 +28,12 @@ def _more(draft: Draft, i: int, wanted: int) -> Var:
     extra: dict[int, list[Var]] = {}
     bought: dict[int, Var] = {}
     for g in range(len(ask.found.group)):
-        if (i, g) in draft.nodes:
+        if int(ask.found.group[g]) not in draft.shared:
             extra[g], bought[g] = _beside(draft, i, g, wanted)
+        elif int(ask.found.group[g]) in draft.contested:
+            extra[g], more_nodes = _beyond(draft, i, g, wanted)
+            if more_nodes is not None:
+                bought[g] = more_nodes
         else:
             extra[g] = list(_on_shared(draft, i, g, wanted))
     total = draft.count(wanted, f"more[{ask.name}]")
@@ -62,20 +66,28 @@ def _on_shared(draft: Draft, i: int, g: int, wanted: int) -> Iterator[Var]:
     beyond = wanted if count == ELASTIC else min(wanted, each * (count - apart))
     if beyond:
         yield draft.count(beyond, f"more_beyond[{i},{g}]")
-    free, own = capacity(draft.problem.inventory, group), demand(ask.needs)
+    users = draft.users[group]
     for v in range(apart):
         more = draft.count(min(wanted, each), f"more_at[{i},{g},{v}]")
-        for r, have in enumerate(free):
-            users = [
-                (draft.at[k, h, v], demand(other.needs)[r])
-                for k, other in enumerate(draft.problem.asks)
-                for h in range(len(other.found.group))
-                if int(other.found.group[h]) == group
-            ]
-            terms = draft.total([*users, (more, own[r])])
-            if own[r] and terms.most > have:
+        tasks = [draft.at[k, h, v] for k, h in users]
+        for have, amounts in resources(draft, group):
+            own = amounts[users.index((i, g))]
+            terms = draft.total([*zip(tasks, amounts, strict=True), (more, own)])
+            if own and terms.most > have:
                 draft.model.add(terms.expr() <= have)
         yield more
+
+
+def _beyond(draft: Draft, i: int, g: int, wanted: int) -> tuple[list[Var], Var | None]:
+    """Return ([more tasks], more nodes) on nodes of a contested group that nobody of the plan needs."""
+    found = draft.problem.asks[i].found
+    group, each, count = int(found.group[g]), int(found.group_tasks[g]), int(found.group_nodes[g])
+    if (i, g) != next(user for user in draft.users[group] if user[0] == i):
+        return [], None
+    nodes = -(-wanted // each) if count == ELASTIC else min(-(-wanted // each), count - draft.shared[group])
+    more, bought = draft.count(wanted, f"more[{i},{g}]"), draft.count(nodes, f"more_nodes[{i},{g}]")
+    draft.model.add(more <= each * bought)
+    return [more], bought
 
 
 def _post_budgets(draft: Draft, i: int, extra: dict[int, list[Var]], bought: dict[int, Var]) -> None:

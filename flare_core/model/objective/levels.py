@@ -6,8 +6,11 @@ The same order as `placement.order.Value`, level by level::
     tasks         - sum of tasks of intents with completion_policy "Any"
     misses          tasks that miss a preference
     primary         the objective (see `placement.score`), for several intents the sum of the scaled ones
-    cost, performance, latency, carbon
+    cost, performance
+    prefixes        of the fabric's paths that gangs use, the shortest first
+    latency, carbon
     headroom      - replicas that would still fit, of services that scale
+    left            what is left of the nodes that are touched
     providers, nodes
     offers          smallest offer ids in task order
     nodes           smallest node numbers (`node_levels`)
@@ -19,13 +22,15 @@ their bounds, which keeps the number of solver calls low and the order exact.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import numpy as np
 from ortools.sat.python import cp_model
 
-from flare_core.inventory.types import IntArray
+from flare_core.inventory.types import ELASTIC, IntArray
 from flare_core.model.draft import Draft, Terms, Var
 from flare_core.model.objective.headroom import replicas
+from flare_core.placement.nodes import Guest, free_milli_of
 from flare_core.placement.packing import Packing
 from flare_core.placement.score import per_node, task_cost
 
@@ -94,7 +99,7 @@ def _placing(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     asks = draft.problem.asks
     yield "placed", ((v, -a.priority) for v, a in zip(draft.placed, asks, strict=True))
     yield "tasks", _any_tasks(draft)
-    yield "misses", _each(draft, lambda i: (asks[i].found.misses, None))
+    yield "misses", chain(_each(draft, lambda i: (asks[i].found.misses, None)), _off_fabric(draft))
 
 
 def _primary_step(draft: Draft) -> Iterator[tuple[str, Pairs]]:
@@ -104,15 +109,59 @@ def _primary_step(draft: Draft) -> Iterator[tuple[str, Pairs]]:
 def _terms(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     asks = draft.problem.asks
     yield "cost", _each(draft, lambda i: _cost(draft, i))
-    yield "performance", _each(draft, lambda i: (-asks[i].found.performance_mtflops, None))
+    yield (
+        "performance",
+        chain(
+            _each(draft, lambda i: (-asks[i].found.performance_mtflops, None)),
+            _slowed(draft, [a.found.fabric.loss for a in asks]),
+        ),
+    )
+    yield from _prefixes(draft)
     yield "latency", _peaks(draft, [a.found.latency_us for a in asks], "latency")
     yield "carbon", _each(draft, lambda i: (asks[i].found.carbon_ug, None))
 
 
 def _fewest(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     yield "headroom", ((more, -1) for more in replicas(draft))
+    yield "left", _left(draft)
     yield "providers", _providers(draft)
     yield "nodes", _nodes(draft)
+
+
+def _off_fabric(draft: Draft) -> Pairs:
+    if any(ask.needs.infiniband for ask in draft.problem.asks):
+        yield from ((gang.missing, 1) for gang in draft.gangs.values() if gang.missing is not None)
+
+
+def _slowed(draft: Draft, losses: list[IntArray]) -> Pairs:
+    """Yield what gangs lose by their distances."""
+    if any(ask.needs.gang for ask in draft.problem.asks):
+        for i, gang in draft.gangs.items():
+            yield from ((var, int(losses[i][j, span])) for var, j, span in gang.slow)
+
+
+def _prefixes(draft: Draft) -> Iterator[tuple[str, Pairs]]:
+    """Yield the path prefixes that gangs use, the shortest first: few are close together."""
+    if not any(ask.needs.gang for ask in draft.problem.asks):
+        return
+    for d in range(max((len(gang.prefixes) for gang in draft.gangs.values()), default=0)):
+        own = [gang.prefixes[d] for gang in draft.gangs.values() if d < len(gang.prefixes)]
+        yield f"prefixes {d + 1}", ((var, 1) for flags in own for var in flags)
+
+
+def _left(draft: Draft) -> Pairs:
+    """Yield what is left of the nodes that are touched, thousandths of a GPU: see `placement.nodes`."""
+    inventory = draft.problem.inventory
+    for i, ask in enumerate(draft.problem.asks):
+        found, free = ask.found, free_milli_of(inventory, ask.found.group).tolist()
+        for g, group in enumerate(found.group.tolist()):
+            if inventory.groups.count[group] == ELASTIC:
+                continue
+            yield draft.tasks[i, g], -Guest(ask, g, 1).taken_milli
+            if group not in draft.shared:
+                yield draft.nodes[i, g], free[g]
+    for (group, _), opened in draft.open.items():
+        yield opened, int(free_milli_of(inventory, np.array([group]))[0])
 
 
 def _each(draft: Draft, amounts: Callable[[int], tuple[IntArray, IntArray | None]]) -> Pairs:
@@ -136,6 +185,7 @@ def _any_tasks(draft: Draft) -> Pairs:
 def _primary(draft: Draft) -> Pairs:
     asks = draft.problem.asks
     yield from _each(draft, lambda i: (asks[i].score.task, asks[i].score.node))
+    yield from _slowed(draft, [a.score.fabric for a in asks])
     yield from _peaks(draft, [a.score.peak for a in asks], "peak")
     yield from ((placed, ask.score.offset) for placed, ask in zip(draft.placed, asks, strict=True))
 
@@ -180,7 +230,9 @@ def _providers(draft: Draft) -> Pairs:
 
 
 def _nodes(draft: Draft) -> Pairs:
-    yield from ((var, 1) for var in draft.nodes.values())
+    for (i, g), nodes in draft.nodes.items():
+        if int(draft.problem.asks[i].found.group[g]) not in draft.shared:
+            yield nodes, 1
     yield from ((var, 1) for var in draft.open.values())
 
 
@@ -191,13 +243,15 @@ def _offers(draft: Draft) -> Iterator[tuple[str, Pairs]]:
     offer, then on the next.
     """
     for i, ask in enumerate(draft.problem.asks):
-        ranks = range(len(ask.found))
+        # Candidates of one offer have one rank.
+        ranks = np.unique(ask.found.rows, return_inverse=True)[1].tolist()
+        last = max(ranks, default=-1) + 1
         if ask.needs.tasks == 1:
-            yield f"offers[{ask.name}]", draft.pairs(i, [rank - len(ranks) for rank in ranks])
+            yield f"offers[{ask.name}]", draft.pairs(i, [rank - last for rank in ranks])
             continue
-        for j in ranks:
-            on_it = [int(k == j) for k in ranks]
-            yield f"offers[{ask.name},{j}]", ((v, -c) for v, c in draft.pairs(i, on_it))
+        for offer in range(last):
+            on_it = [int(rank == offer) for rank in ranks]
+            yield f"offers[{ask.name},{offer}]", ((v, -c) for v, c in draft.pairs(i, on_it))
 
 
 _STEPS = {
@@ -217,16 +271,20 @@ def node_levels(draft: Draft, packing: Packing) -> Iterator[Level]:
     """
     steps: list[tuple[str, Pairs]] = []
     for i, ask in enumerate(draft.problem.asks):
-        for j in sorted({load.candidate for load in packing[i]}):
-            seats = sorted(_seats(draft, i, j), key=lambda seat: seat[0])
-            steps += [(f"node[{ask.name},{j},{number}]", iter([(tasks, -1)])) for number, tasks in seats]
+        for row in sorted({int(ask.found.rows[load.candidate]) for load in packing[i]}):
+            on: dict[int, list[Var]] = {}
+            for number, tasks in _seats(draft, i, row):
+                on.setdefault(number, []).append(tasks)
+            for number, some in sorted(on.items()):
+                steps.append((f"node[{ask.name},{row},{number}]", iter([(tasks, -1) for tasks in some])))
     yield from _merged(draft, Stage.NODES, iter(steps))
 
 
-def _seats(draft: Draft, i: int, j: int) -> Iterator[tuple[int, Var]]:
-    """Yield (number, tasks of intent `i`) of the nodes of candidate `j` that can be told apart."""
+def _seats(draft: Draft, i: int, row: int) -> Iterator[tuple[int, Var]]:
+    """Yield (number, tasks of intent `i`) of the nodes of an offer that can be told apart."""
     ask, numbers = draft.problem.asks[i], draft.problem.inventory.groups
-    own = [g for g, k in enumerate(ask.found.group_candidate.tolist()) if k == j]
+    owner = ask.found.rows[ask.found.group_candidate]
+    own = np.flatnonzero(owner == row).tolist()
     for g in own:
         group, each = int(ask.found.group[g]), int(ask.found.group_tasks[g])
         if group in draft.shared:

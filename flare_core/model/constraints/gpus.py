@@ -1,0 +1,165 @@
+"""GPUs of nodes that stand one by one: shares fit onto GPUs, and tasks that want certain sets find them.
+
+Shares are placed by *patterns*: a pattern is how many shares of each kind one GPU takes at once beside what
+is in use there (with the start slots that MIG's placement table allows, see `sharing.states.patterns`), and
+only maximal ones are needed. With ``y[v, q, P]`` GPUs in state ``q`` that take pattern ``P``, and ``k[i]``
+shares of a task::
+
+    sum over i with kind s of k[i] * at[i, g, v]  <=  sum over q, P of P[s] * y[v, q, P]
+    sum over P of y[v, q, P]  <=  GPUs in state q
+    sum over P of y[v, fresh, P] + whole GPUs taken  <=  wholly free GPUs
+
+Which numbers of tasks find disjoint sets of linked GPUs is a property of the node alone: the minimal numbers
+that do not are listed and each excluded by a clause. What is left (shares of one task on different GPUs) is
+checked on each answer and excluded by the same kind of clause.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Self
+
+from flare_core.candidates.inside import partly_free
+from flare_core.model.draft import Draft, Var
+from flare_core.placement.apart import contested, nodes_apart
+from flare_core.placement.ledger import Ledger
+from flare_core.placement.nodes import Guest, free_set, gpus_hold
+from flare_core.placement.packing import Packing, Problem
+from flare_core.sharing.states import fresh, patterns
+from flare_core.sharing.types import Card, Kind, State
+from flare_core.topology.charts import Claim, can_seat
+
+MOST_VECTORS = 4096
+"""Numbers of tasks on a node that are tried beforehand; beyond, answers are checked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """Everyone on a node gets the GPUs, or the parts of GPUs, that he is to have."""
+
+    path = ""
+    unit = "GPU"
+
+    @classmethod
+    def read(cls, problem: Problem) -> Iterator[Self]:
+        """Yield the rule where GPUs are cut or told apart by several."""
+        if contested(problem, nodes_apart(problem)):
+            yield cls()
+
+    def post(self, draft: Draft) -> None:
+        """State it to the solver."""
+        for group in sorted(draft.contested):
+            self._post_sets(draft, group)
+            for v in range(draft.shared[group]):
+                self._post_shares(draft, group, v)
+
+    def _post_shares(self, draft: Draft, group: int, v: int) -> None:
+        inventory = draft.problem.inventory
+        guests = _guests(draft, group)
+        cut = next((guest.cut for guest, _ in guests if guest.cut is not None), None)
+        if cut is None:
+            return
+        kinds = tuple(sorted({guest.cut.share for guest, _ in guests if guest.cut is not None}, key=str))
+        free = max(0, int(inventory.groups.free_gpus[group]))
+        states = Counter(partly_free(inventory, group, cut.card).values())
+        states[fresh(cut.card)] += free
+        room: dict[Kind, list[tuple[Var, int]]] = {kind: [] for kind in kinds}
+        for state, number in states.items():
+            taken = self._post_state(draft, (group, v), (cut.card, state, number), room)
+            if state == fresh(cut.card):
+                whole = [
+                    (draft.at[user[0], user[1], v], guest.ask.needs.gpus)
+                    for guest, user in guests
+                    if guest.cut is None
+                ]
+                pairs = [*whole, *((var, 1) for var in taken)]
+                draft.at_most(self, draft.total(pairs), number)
+        for kind in kinds:
+            wanted = [
+                (draft.at[user[0], user[1], v], guest.ask.needs.gpus)
+                for guest, user in guests
+                if guest.cut is not None and guest.cut.share == kind
+            ]
+            had = [(var, -count) for var, count in room[kind]]
+            draft.at_most(self, draft.total([*wanted, *had]), 0)
+
+    def _post_state(
+        self,
+        draft: Draft,
+        node: tuple[int, int],
+        gpus: tuple[Card, State, int],
+        room: dict[Kind, list[tuple[Var, int]]],
+    ) -> list[Var]:
+        """Return how many GPUs in one state take each pattern, and add to `room` what they hold."""
+        card, state, number = gpus
+        kinds = tuple(room)
+        chosen: list[Var] = []
+        for pattern in patterns(card, state, kinds) if number else ():
+            if any(pattern):
+                var = draft.count(number, f"pattern[{node},{state},{pattern}]")
+                chosen.append(var)
+                for kind, count in zip(kinds, pattern, strict=True):
+                    if count:
+                        room[kind].append((var, count))
+        draft.at_most(self, draft.total((var, 1) for var in chosen), number)
+        return chosen
+
+    def _post_sets(self, draft: Draft, group: int) -> None:
+        """Exclude the numbers of tasks that find no disjoint sets."""
+        choosing = [(guest, user) for guest, user in _guests(draft, group) if guest.sets]
+        most = [int(guest.ask.found.group_tasks[guest.g]) for guest, _ in choosing]
+        size = 1
+        for tasks in most:
+            size *= tasks + 1
+        if len(choosing) < 2 or size > MOST_VECTORS:
+            return
+        free = free_set(draft.problem.inventory, group)
+        for vector in _least_unseated(free, [guest for guest, _ in choosing], most):
+            at = {user: tasks for (_, user), tasks in zip(choosing, vector, strict=True) if tasks}
+            self._forbid(draft, group, at)
+
+    def _forbid(self, draft: Draft, group: int, at: dict[tuple[int, int], int]) -> None:
+        """Exclude on every node of a group that all of `at` lie there, each at least so often."""
+        for v in range(draft.shared[group]):
+            ways_out = [draft.fewer(draft.at[i, g, v], tasks) for (i, g), tasks in at.items()]
+            draft.lines.setdefault(self, []).append(draft.model.add_bool_or(ways_out))
+
+    def cut(self, draft: Draft, packing: Packing) -> bool:
+        """Exclude what the GPUs of a node do not hold; return whether there was such a node."""
+        ledger = Ledger.of(draft.problem, packing)
+        found = False
+        for (group, _), guests in ledger.guests.items():
+            if group in draft.contested and not gpus_hold(draft.problem.inventory, group, guests.values()):
+                self._forbid(draft, group, {user: guest.tasks for user, guest in guests.items()})
+                found = True
+        return found
+
+    def audit(self, problem: Problem, packing: Packing) -> Iterator[str]:
+        """Yield the nodes whose GPUs do not hold their tasks."""
+        for (group, v), guests in Ledger.of(problem, packing).guests.items():
+            if not gpus_hold(problem.inventory, group, guests.values()):
+                yield f"the GPUs of node {v} of group {group} do not hold the tasks there"
+
+
+def _guests(draft: Draft, group: int) -> list[tuple[Guest, tuple[int, int]]]:
+    """Return the users of a group as guests of a node, and their numbers."""
+    users = [user for user in draft.users[group] if draft.problem.asks[user[0]].needs.gpus]
+    return [(Guest(draft.problem.asks[i], g, 1), (i, g)) for i, g in users]
+
+
+def _least_unseated(free: int, guests: list[Guest], most: list[int]) -> Iterator[tuple[int, ...]]:
+    """Yield the minimal numbers of tasks that find no disjoint sets in `free`."""
+    found: list[tuple[int, ...]] = []
+    vectors = product(*(range(tasks + 1) for tasks in most))
+    for vector in sorted(vectors, key=lambda v: (sum(v), v)):
+        if any(all(a >= b for a, b in zip(vector, known, strict=True)) for known in found):
+            continue
+        claims = tuple(
+            Claim(guest.ask.needs.gpus, tasks, guest.sets)
+            for guest, tasks in zip(guests, vector, strict=True)
+            if tasks
+        )
+        if claims and not can_seat(free, claims):
+            found.append(vector)
+            yield vector
