@@ -11,11 +11,18 @@ there is seen here.
     told         the plan's document, read
     offers       what one used offer says, and the rules that an intent has for it
     calendar     maintenance and opening hours of an offer
+    shares       which part of each GPU a task is due
     rows         tasks, purchase and times of one placement
+    links        how the GPUs of a node are linked
+    shapes       whether a set of them is a ring, a mesh, a clique
+    fabric       how far apart the nodes of a gang lie
     preferences  what is missed, and told under ``relaxed``
+    efficiency   what GPUs, and nodes, keep of their throughput
     prices       rows, sums, budgets, headroom
     figures      latency, throughput, carbon, availability
-    capacity     nodes and GPUs, across all intents
+    instances    which MIG instances fit on one GPU
+    gpus         what each GPU of a node holds
+    capacity     nodes, across all intents
     proof        status, objective, bound
     check        verify: one placement after the other, then what they share
 """

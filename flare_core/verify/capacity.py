@@ -1,16 +1,16 @@
-"""Nodes and GPUs: that they exist, are free, and are given to nobody twice, across all intents.
+"""Nodes: that they exist and have room for all that is put on them, across all intents.
 
 A node is looked at when something on it starts, with everything that runs at that moment.
 """
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from flare_core.quantities import format_cpu, format_memory
+from flare_core.verify.gpus import check_exist, check_gpus, gpus_of
 from flare_core.verify.told import Row, Violation, Violations
 
 if TYPE_CHECKING:
@@ -59,11 +59,12 @@ def _group_of(inventory: "Inventory", row: int, number: int) -> int | None:
 def _check_node(inventory: "Inventory", group: int, guests: Sequence[Use]) -> Violations:
     if guests[0].offer.billed_whole:
         yield from _check_whole(bool(inventory.groups.fresh[group]), guests)
-    yield from _check_gpus_free(inventory, group, guests)
+    gpus = gpus_of(inventory, group, guests[0].offer)
+    yield from check_exist(gpus, guests)
     for moment in sorted({guest.row.start for guest in guests}):
         running = [guest for guest in guests if guest.row.runs_at(moment)]
         if running:
-            yield from _check_gpus_apart(running, moment)
+            yield from check_gpus(gpus, running, moment)
             yield from _check_amounts(inventory, group, running)
 
 
@@ -76,32 +77,6 @@ def _check_whole(fresh: bool, guests: Sequence[Use]) -> Violations:
         yield Violation("billing", path, f"a node of {offer} is billed whole and given to several intents")
     if len({guest.row.spot for guest in guests}) > 1:
         yield Violation("billing", path, f"a node of {offer} is billed whole and both spot and on-demand")
-
-
-def _check_gpus_free(inventory: "Inventory", group: int, guests: Sequence[Use]) -> Violations:
-    groups, count = inventory.groups, guests[0].offer.whole("gpu_count") or 0
-    divided = {*groups.milli.get(group, ()), *(gpu for gpu, _, _ in groups.mig.get(group, ()))}
-    free = set(groups.free_indices(group, count)) - divided
-    for guest in guests:
-        path, gpus = f"{guest.row.path}.gpus", guest.row.gpus
-        if len(set(gpus)) < len(gpus):
-            yield Violation("gpus", path, f"found {list(gpus)}, expected different GPUs")
-        for gpu in gpus:
-            if gpu >= count:
-                yield Violation(
-                    "gpus", path, f"found GPU {gpu}, and a node of {guest.offer.id} has {count}, from 0"
-                )
-            elif gpu not in free:
-                yield Violation("gpus", path, f"found GPU {gpu}, which is in use already")
-
-
-def _check_gpus_apart(running: Sequence[Use], moment: datetime) -> Violations:
-    holders = Counter(gpu for guest in running for gpu in set(guest.row.gpus))
-    for gpu, times in holders.items():
-        if times > 1:
-            paths = [guest.row.path for guest in running if gpu in guest.row.gpus]
-            found = f"GPU {gpu} is also given to {', '.join(paths[:-1])} at {moment.isoformat()}"
-            yield Violation("gpus", f"{paths[-1]}.gpus", found)
 
 
 def _cpu(intent: "Intent") -> int:

@@ -1,9 +1,10 @@
 """Holding a plan against the intents and the inventory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flare_core.verify.capacity import Use, check_capacity
+from flare_core.verify.efficiency import check_efficiency
 from flare_core.verify.figures import check_figures
 from flare_core.verify.offers import Offer, Origin, rules_of
 from flare_core.verify.preferences import check_preferences
@@ -89,8 +90,11 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
 
 
 def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequence[str]) -> Violations:
-    for path in unsupported(intent):
-        yield Violation("unsupported", placed.path, f"{path} cannot be checked yet, and is not placed")
+    when = intent.constraints.availability
+    # Without a time that it names, a job needs the time of its run, which is checked.
+    if when is not None and (intent.workload.type == "service" or when.model_fields_set - {"timezone"}):
+        found = "constraints.availability cannot be checked yet, and is not placed"
+        yield Violation("unsupported", placed.path, found)
     if placed.rejected:
         yield Violation("status", f"{placed.path}.error", "found an error on a placed intent")
     yield from check_tasks(intent, placed)
@@ -100,21 +104,9 @@ def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequen
     # Sums over offers that do not exist would say the same thing again.
     if used and len(used) == len(placed.rows):
         yield from check_prices(intent, placed, used)
+        yield from check_efficiency(intent, used)
         yield from check_figures(intent, placed, used)
         yield from check_headroom(intent, placed)
-
-
-def unsupported(intent: "Intent") -> Iterator[str]:
-    """Return the paths of fields that are refused before placement."""
-    gpu, at = intent.workload.resources.gpu, "workload.resources.gpu"
-    if gpu is not None and gpu.count >= 1 and gpu.multi_instance:
-        yield f"{at}.multi_instance"
-    if gpu is not None and gpu.count >= 2 and gpu.topology != "any":
-        yield f"{at}.topology"
-    if gpu is not None and gpu.count >= 2 and gpu.multi_gpu_efficiency is not None:
-        yield f"{at}.multi_gpu_efficiency"
-    if intent.constraints.availability is not None:
-        yield "constraints.availability"
 
 
 def _check_empty(placed: Placed) -> Violations:

@@ -1,11 +1,14 @@
 """What a placement is said to deliver: latency, throughput, carbon, availability."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import isclose
 from typing import TYPE_CHECKING, Final
 
+from flare_core.verify.efficiency import fabric_efficiency
+from flare_core.verify.fabric import depths, is_gang, span
+from flare_core.verify.shares import WHOLE, share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
 if TYPE_CHECKING:
@@ -34,16 +37,15 @@ def same(a: float | None, b: float | None, step: float = 0.0) -> bool:
 def check_figures(intent: "Intent", placed: Placed, used: Used) -> Violations:
     """Check every figure, and the limits that hold for the whole placement."""
     carbon, availability = carbon_g_per_h(intent, used), availability_percent(intent, used)
-    gpus = sum(len(row.gpus) for row, _ in used)
     for name, told, due, step in (
         ("latency_ms", placed.latency_ms, latency_ms(used), 0.0),
-        # Throughput may be told in whole thousandths for each GPU, emissions in micro-grams for each task.
-        ("performance_tflops", placed.performance_tflops, performance_tflops(used), 1e-3 * gpus),
+        # Emissions may be told in micro-grams for each task.
         ("carbon_g_per_hour", placed.carbon_g_per_hour, carbon, 1e-6 * len(used)),
         ("availability_percent", placed.availability_percent, availability, 0.0),
     ):
         if not same(told, due, step):
             yield Violation("figure", f"{placed.path}.{name}", f"found {told}, expected {due}")
+    yield from _performance(intent, placed, used)
     yield from _carbon_cap(intent, placed, carbon)
     yield from _availability_asked(intent, placed, availability)
 
@@ -62,15 +64,33 @@ def _worst(values: Iterable[float | None]) -> float | None:
     return worst
 
 
-def performance_tflops(used: Used) -> float | None:
-    """Return Σ GPUs × rating; None where one is unknown (in objectives it counts as 0)."""
-    total = 0.0
-    for row, offer in used:
-        rating = offer.number("rating_tflops") if row.gpus else 0.0
-        if rating is None:
-            return None
-        total += len(row.gpus) * rating
-    return total
+def _performance(intent: "Intent", placed: Placed, used: Used) -> Violations:
+    told, ways = placed.performance_tflops, list(throughputs(intent, used))
+    due = [None if None in tasks else sum(filter(None, tasks)) for tasks in ways]
+    # It may be told in whole thousandths for each GPU, and the way between nodes in whole millionths.
+    step = 1e-3 * sum(len(row.gpus) for row, _ in used) + 1e-6 * (told or 0.0)
+    if not any(same(told, each, step) for each in due):
+        found = f"found {told}, expected {' or '.join(map(str, dict.fromkeys(due)))}"
+        yield Violation("figure", f"{placed.path}.performance_tflops", found)
+
+
+def throughputs(intent: "Intent", used: Used) -> Iterator[list[float | None]]:
+    """Yield what each task does, TFLOPS, for each number of levels that the fabric between them may have.
+
+    GPUs × rating × the part of each GPU × efficiency as told, and for a gang × that of the way between its
+    nodes; None where the rating is unknown (in objectives it counts as 0).
+    """
+    spans = [span(used, depth) for depth in depths(intent, used)] if is_gang(intent, used) else [0]
+    for apart in spans:
+        yield [_tflops(intent, row, offer, apart) for row, offer in used]
+
+
+def _tflops(intent: "Intent", row: Row, offer: "Offer", apart: int) -> float | None:
+    rating = offer.number("rating_tflops") if row.gpus else 0.0
+    if rating is None:
+        return None
+    share = share_due(intent, offer) or WHOLE
+    return len(row.gpus) * float(share.part) * rating * row.efficiency * fabric_efficiency(offer, apart)
 
 
 def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
@@ -82,7 +102,8 @@ def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
         card_w = offer.number("power_w") if row.gpus else 0.0
         if pue is None or intensity is None or card_w is None:
             return None
-        total += (len(row.gpus) * card_w + host_w) / 1000 * pue * intensity
+        share = share_due(intent, offer) or WHOLE
+        total += (len(row.gpus) * float(share.part) * card_w + host_w) / 1000 * pue * intensity
     return total
 
 

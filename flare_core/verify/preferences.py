@@ -1,62 +1,80 @@
 """Preferences: what is missed stands under ``relaxed``, and nothing else does."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from flare_core.verify.fabric import node_of, one_infiniband
+from flare_core.verify.links import CLASSES, NAMES, NONE, class_of, links_of
+from flare_core.verify.shapes import has_shape
+from flare_core.verify.shares import takes_part
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
 if TYPE_CHECKING:
     from flare_core.intent.types import Intent
+    from flare_core.intent.workload import Gpu
     from flare_core.verify.offers import Offer
 
-PATH: Final = "workload.resources.gpu.interconnect"
-# A better class satisfies a lesser one; AMD's Infinity Fabric counts as the NVLink class.
-_RANK: Final = {"pcie": 1, "nvlink": 2, "infinity-fabric": 2, "nvswitch": 3}
+AT: Final = "workload.resources.gpu"
 UNKNOWN: Final = "unknown"
-"""What stands for a class that an offer does not say."""
+"""What stands for what an offer does not say."""
 
 Used = Sequence[tuple[Row, "Offer"]]
 
 
 def check_preferences(intent: "Intent", placed: Placed, used: Used) -> Violations:
     """Check ``relaxed``: one entry for a preference that some task misses, with all that is had instead."""
-    missed, gpu, path = _missed(intent, used), intent.workload.resources.gpu, f"{placed.path}.relaxed"
-    expected = []
-    if missed and gpu is not None:
-        expected = [(PATH, gpu.interconnect, ", ".join(sorted(missed)))]
+    path = f"{placed.path}.relaxed"
     told = [(entry.path, entry.asked, entry.got) for entry in placed.relaxed]
-    if told != expected:
-        yield Violation("preference", path, f"found {told}, expected {expected}")
+    missed = [(where, asked, ", ".join(sorted(had))) for where, asked, had in _wishes(intent, used) if had]
+    if told != missed:
+        yield Violation("preference", path, f"found {told}, expected {missed}")
     negotiation = intent.constraints.negotiation
-    if missed and negotiation is not None and negotiation.fallback_strategy == "fail":
-        found = f'{PATH} is hard with the fallback "fail", and the offers used have {sorted(missed)}'
-        yield Violation("preference", path, found)
+    if negotiation is not None and negotiation.fallback_strategy == "fail":
+        for where, asked, had in missed:
+            found = f'{where} {asked} is hard with the fallback "fail", and the tasks have {had}'
+            yield Violation("preference", path, found)
 
 
-def _missed(intent: "Intent", used: Used) -> set[str]:
-    """Return what the tasks that miss the asked interconnect have instead; empty where none misses it."""
+def _wishes(intent: "Intent", used: Used) -> Iterator[tuple[str, str, set[str]]]:
+    """Yield what is preferred: its path, what is asked, and what the tasks that miss it have instead."""
     gpu = intent.workload.resources.gpu
-    if gpu is None or gpu.count == 0 or gpu.interconnect == "any":
-        return set()
+    if gpu is None or gpu.count == 0:
+        return
     if gpu.interconnect == "infiniband":
-        return _without_fabric(intent, used)
-    if gpu.count < 2:
-        return set()
-    have = {offer.text("interconnect") or UNKNOWN for _, offer in used}
-    return {name for name in have if _RANK.get(name, 0) < _RANK[gpu.interconnect]}
+        yield f"{AT}.interconnect", "infiniband", _without_fabric(intent, used)
+    elif gpu.interconnect != "any" and gpu.count > 1:
+        yield f"{AT}.interconnect", gpu.interconnect, _worse_linked(intent, gpu.interconnect, used)
+    if gpu.topology != "any" and gpu.count > 1:
+        yield f"{AT}.topology", gpu.topology, _without_shape(intent, gpu, used)
+
+
+def _worse_linked(intent: "Intent", asked: str, used: Used) -> set[str]:
+    had = (_linked(intent, row, offer) for row, offer in used)
+    return {name for kind, name in had if kind < CLASSES[asked]}
+
+
+def _linked(intent: "Intent", row: Row, offer: "Offer") -> tuple[int, str]:
+    """Return the class of the links that join a task's GPUs, by its number and name."""
+    links = links_of(offer)
+    if links.known and not takes_part(intent, offer):
+        kind = class_of(links, row.gpus)
+        return kind, NAMES[kind]
+    kind = CLASSES.get(offer.text("interconnect"), NONE)
+    return kind, NAMES[kind] if kind else UNKNOWN
+
+
+def _without_shape(intent: "Intent", gpu: "Gpu", used: Used) -> set[str]:
+    had = set()
+    for row, offer in used:
+        known = links_of(offer).known and not takes_part(intent, offer)
+        if not known or not has_shape(links_of(offer), row.gpus, gpu.topology, gpu.interconnect):
+            had.add("none" if known else UNKNOWN)
+    return had
 
 
 def _without_fabric(intent: "Intent", used: Used) -> set[str]:
     """A gang on two or more nodes lies in one InfiniBand fabric, or all its tasks miss it."""
-    nodes = {(offer.row, row.node) for row, offer in used}
-    if intent.workload.type != "job" or len(nodes) < 2:
+    nodes = {node_of(row, offer) for row, offer in used}
+    if intent.workload.type != "job" or len(nodes) < 2 or one_infiniband([offer for _, offer in used]):
         return set()
-    fabrics = {_fabric(offer) for _, offer in used}
-    have = {offer.text("fabric_interconnect") or UNKNOWN for _, offer in used}
-    return set() if len(fabrics) == 1 and None not in fabrics and have == {"infiniband"} else have
-
-
-def _fabric(offer: "Offer") -> str | None:
-    path = offer.text("fabric_path")
-    return None if path is None else str(json.loads(path)[0])
+    return {offer.text("fabric_interconnect") or UNKNOWN for _, offer in used}

@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from flare_core.quantities import format_eur, format_rate
+from flare_core.verify.shares import share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _budgets(intent: "Intent", path: str, hourly: int, total: int | None) -> Vio
 
 
 def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | None:
-    """Return what a task adds to the hourly price; None where the offer has no such price.
+    """Return what a task adds to the hourly price; None where the offer sells no such thing.
 
     Parameters
     ----------
@@ -63,8 +64,12 @@ def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | 
     if offer.billed_whole:
         return hourly if first else 0
     gpus = offer.whole("gpu_count") or 0
+    share = share_due(intent, offer)
+    if share is None:
+        return None
     if row.gpus and gpus:
-        return len(row.gpus) * ceil(Fraction(hourly, gpus))
+        # The price of one GPU is rounded up, then its share's.
+        return len(row.gpus) * ceil(ceil(Fraction(hourly, gpus)) * share.part)
     return ceil(hourly * _cpu_share(intent, offer))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from flare_core.quantities import format_moment
 from flare_core.verify.calendar import why_closed
 from flare_core.verify.offers import Rule
+from flare_core.verify.shares import check_share
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def check_rows(
     for row, offer in used:
         yield from _names(row, offer)
         yield from _purchase(intent, row, offer)
-        yield from _gpus(intent, row, offer)
+        yield from check_share(intent, row, offer)
         yield from _times(intent, placed, row, offer)
         if offer.row not in judged:
             judged.add(offer.row)
@@ -80,18 +81,6 @@ def _purchase(intent: "Intent", row: Row, offer: "Offer") -> Violations:
         yield Violation(
             "price", f"{row.path}.offer", f"the price of {offer.id} is not to be believed: {flag}"
         )
-
-
-def _gpus(intent: "Intent", row: Row, offer: "Offer") -> Violations:
-    gpu = intent.workload.resources.gpu
-    asked = 0 if gpu is None else gpu.count
-    if len(row.gpus) != asked:
-        yield Violation("gpus", f"{row.path}.gpus", f"found {len(row.gpus)} GPUs, expected {asked}")
-    if row.gpus and gpu is not None and gpu.shared and offer.shares:
-        found = f"found whole GPUs of {offer.id}, which shares them, for a task that takes the smallest share"
-        yield Violation("gpus", f"{row.path}.gpus", found)
-    if row.efficiency != 1.0:
-        yield Violation("figure", f"{row.path}.efficiency", f"found {row.efficiency}, expected 1.0")
 
 
 def _times(intent: "Intent", placed: Placed, row: Row, offer: "Offer") -> Violations:

@@ -41,7 +41,7 @@ class Violation:
     Attributes
     ----------
     rule
-        Short word for the kind: ``shape``, ``status``, ``tasks``, ``offer``, ``node``, ``gpus``,
+        Short word for the kind: ``shape``, ``status``, ``tasks``, ``offer``, ``node``, ``gpus``, ``share``,
         ``capacity``, ``billing``, ``spot``, ``constraint``, ``preference``, ``price``, ``budget``, ``time``,
         ``calendar``, ``figure``, ``headroom``, ``objective``, ``warning``, ``unsupported``.
     path
@@ -72,7 +72,7 @@ class Misshapen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One assignment as told; money in micro-EUR per hour."""
+    """One assignment as told; money in micro-EUR per hour, ``gpu_milli`` in thousandths of each GPU."""
 
     path: str
     task: int
@@ -83,6 +83,8 @@ class Row:
     zone: str | None
     gpu_model: str | None
     gpus: tuple[int, ...]
+    mig_profile: str | None
+    gpu_milli: int | None
     spot: bool
     efficiency: float
     hourly_ueur: int
@@ -212,9 +214,6 @@ def _placement(part: _Part) -> Placed:
 
 
 def _row(part: _Part) -> Row:
-    # Parts of GPUs are refused before placement, so a row that claims one claims too much.
-    part.take("mig_profile", _null)
-    part.take("gpu_milli", _null)
     return Row(
         path=part.path,
         task=part.take("task", _count),
@@ -225,6 +224,8 @@ def _row(part: _Part) -> Row:
         zone=part.take("zone", _maybe(_text)),
         gpu_model=part.take("gpu_model", _maybe(_text)),
         gpus=part.take("gpus", lambda found: tuple(map(_count, _list(found)))),
+        mig_profile=part.take("mig_profile", _maybe(_text)),
+        gpu_milli=part.take("gpu_milli", _maybe(_count)),
         spot=part.take("spot", _flag),
         efficiency=part.take("efficiency", _amount),
         hourly_ueur=part.take("hourly_cost", _rate),
@@ -267,11 +268,6 @@ def _one_of(words: Sequence[str]) -> Callable[[object], str]:
 
 def _as_is(found: object) -> object:
     return found
-
-
-def _null(found: object) -> None:
-    if found is not None:
-        _bad(found, "null")
 
 
 def _text(found: object) -> str:

@@ -199,8 +199,15 @@ def a_known_figure_unknown(d: Damage) -> bool | None:
     return None
 
 
-def efficiency_of_nobody(d: Damage) -> bool | None:
-    d.row()["efficiency"] = 0.97
+def efficiency_off(d: Damage) -> bool | None:
+    row = d.row()
+    row["efficiency"] += d.rng.choice((-1e-5, 1e-5))
+    return None
+
+
+def efficiency_of_others(d: Damage) -> bool | None:
+    row = d.row()
+    row["efficiency"] = 0.97 if row["efficiency"] == 1 else 1.0
     return None
 
 
@@ -274,7 +281,8 @@ def node_of_another_intent(d: Damage) -> bool | None:
     """Two intents on one node that is paid whole, or on the same GPUs."""
     for placement, row in d.rows():
         for other, there in d.rows():
-            clash = (row["gpus"] and there["gpus"]) or d.says(there, "billing") == "node"
+            whole = row["gpus"] and there["gpus"] and _whole(row)
+            clash = whole or d.says(there, "billing") == "node"
             if other is not placement and clash:
                 same = ("offer", "node", "provider", "region", "zone", "gpu_model")
                 row.update({key: there[key] for key in same}, gpus=list(there["gpus"] or row["gpus"]))
@@ -286,7 +294,7 @@ def gpus_of_another_task(d: Damage) -> bool | None:
     for _, row in d.rows():
         for _, other in d.rows():
             on_one = (row["offer"], row["node"]) == (other["offer"], other["node"])
-            if other is not row and on_one and row["gpus"] and other["gpus"]:
+            if other is not row and on_one and row["gpus"] and other["gpus"] and _whole(row):
                 row["gpus"] = list(other["gpus"])
                 return None
     return False
@@ -299,7 +307,7 @@ def gpus_in_use_already(d: Damage) -> bool | None:
         offer, count = d.inventory.row(row["offer"]), int(d.says(row, "gpu_count") or 0)
         for group in range(len(groups)):
             taken = set(range(count)) - set(groups.free_indices(group, count))
-            if groups.offer[group] == offer and taken and row["gpus"]:
+            if groups.offer[group] == offer and taken and row["gpus"] and _whole(row):
                 row["node"] = groups.node(group, 0)
                 row["gpus"] = [min(taken), *row["gpus"][1:]]
                 return None
@@ -324,8 +332,9 @@ def one_gpu_more(d: Damage) -> bool | None:
 
 
 def gpu_twice(d: Damage) -> bool | None:
+    """Instances of one task may lie on one GPU."""
     row = d.row()
-    if len(row["gpus"]) < 2:
+    if len(row["gpus"]) < 2 or row["mig_profile"] is not None:
         return False
     row["gpus"][-1] = row["gpus"][0]
     return None
@@ -339,10 +348,82 @@ def gpu_beyond_the_node(d: Damage) -> bool | None:
     return None
 
 
-def part_of_a_gpu(d: Damage) -> bool | None:
-    key, value = d.rng.choice((("mig_profile", "1g.10gb"), ("gpu_milli", 500)))
-    d.row()[key] = value
+def gpus_in_another_order(d: Damage) -> bool | None:
+    row = d.row()
+    if len(set(row["gpus"])) < 2:
+        return False
+    row["gpus"].reverse()
     return None
+
+
+# --- parts of GPUs -------------------------------------------------------------------------------
+
+
+def _whole(row: Json) -> bool:
+    return row["mig_profile"] is None and row["gpu_milli"] is None
+
+
+def _shared(d: Damage, key: str) -> list[Json]:
+    return [row for _, row in d.rows() if row[key] is not None]
+
+
+def part_of_a_gpu(d: Damage) -> bool | None:
+    """A profile or thousandths that are not due."""
+    row = d.row()
+    key, value, other = d.rng.choice((("mig_profile", "1g.10gb", "3g.40gb"), ("gpu_milli", 500, 250)))
+    row[key] = other if row[key] == value else value
+    return None
+
+
+def share_of_another_size(d: Damage) -> bool | None:
+    for row in _shared(d, "gpu_milli"):
+        row["gpu_milli"] += d.rng.choice((-1, 1))
+        return None
+    return False
+
+
+def share_kept_quiet(d: Damage) -> bool | None:
+    shares = [row for _, row in d.rows() if not _whole(row)]
+    if not shares:
+        return False
+    d.rng.choice(shares).update(mig_profile=None, gpu_milli=None)
+    return None
+
+
+def whole_task_beside_a_share(d: Damage) -> bool | None:
+    for share in (row for _, row in d.rows() if not _whole(row)):
+        for _, row in d.rows():
+            on_one = (row["offer"], row["node"]) == (share["offer"], share["node"])
+            if on_one and row["gpus"] and _whole(row):
+                row["gpus"][0] = share["gpus"][0]
+                return None
+    return False
+
+
+def more_slots_than_a_gpu_has(d: Damage) -> bool | None:
+    """All the slots of a node on one of its GPUs, where they are too many for any."""
+    shares = _shared(d, "gpu_milli")
+    for first in shares:
+        here = [row for row in shares if (row["offer"], row["node"]) == (first["offer"], first["node"])]
+        alone = all(len(row["gpus"]) == 1 for row in here)
+        if alone and sum(row["gpu_milli"] for row in here) > 1000:
+            for row in here:
+                row["gpus"] = list(first["gpus"])
+            return None
+    return False
+
+
+def more_instances_than_a_gpu_has_slices(d: Damage) -> bool | None:
+    """All the instances of a node on one of its GPUs, where they have more than seven compute slices."""
+    shares = _shared(d, "mig_profile")
+    for first in shares:
+        here = [row for row in shares if (row["offer"], row["node"]) == (first["offer"], first["node"])]
+        slices = sum(int(row["mig_profile"][0]) * len(row["gpus"]) for row in here)
+        if slices > 7 and len({gpu for row in here for gpu in row["gpus"]}) > 1:
+            for row in here:
+                row["gpus"] = [first["gpus"][0]] * len(row["gpus"])
+            return None
+    return False
 
 
 # --- tasks ---------------------------------------------------------------------------------------
@@ -561,6 +642,14 @@ def refused_but_priced(d: Damage) -> bool | None:
     return None
 
 
+def relaxed_with_another_excuse(d: Damage) -> bool | None:
+    missed = [entry for each in d.placed for entry in each["relaxed"]]
+    if not missed:
+        return False
+    d.rng.choice(missed)["got"] += ", ethernet"
+    return None
+
+
 def objective_off(d: Damage) -> bool | None:
     """What a balanced sum or an unknown emission is worth follows from offers that are not used."""
     if isinstance(d.plan["objective"], dict):
@@ -651,7 +740,8 @@ ON_PLACED: tuple[Kind, ...] = (
     dearer_than_the_budget,
     *map(_figure, FIGURES),
     a_known_figure_unknown,
-    efficiency_of_nobody,
+    efficiency_off,
+    efficiency_of_others,
     headroom_wrong,
     headroom_left_out_or_cheap,
     offer_of_nobody,
@@ -665,7 +755,13 @@ ON_PLACED: tuple[Kind, ...] = (
     one_gpu_more,
     gpu_twice,
     gpu_beyond_the_node,
+    gpus_in_another_order,
     part_of_a_gpu,
+    share_of_another_size,
+    share_kept_quiet,
+    whole_task_beside_a_share,
+    more_slots_than_a_gpu_has,
+    more_instances_than_a_gpu_has_slices,
     task_twice,
     task_left_out,
     task_with_a_wrong_number,
@@ -683,6 +779,7 @@ ON_PLACED: tuple[Kind, ...] = (
     relaxed_without_need,
     relaxed_kept_quiet,
     relaxed_misquoted,
+    relaxed_with_another_excuse,
     placed_but_said_otherwise,
     error_beside_a_place,
     objective_off,

@@ -1,5 +1,7 @@
-"""Random small federations and intents, rich in edges: used nodes, unknown values, spot, whole machines."""
+"""Random small federations and intents, rich in edges: used nodes, unknown values, spot, shares, links."""
 
+from collections.abc import Sequence
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -11,6 +13,11 @@ PARTS = (
     ("nvidia-a100", "40Gi", "19.5", 400),
     ("nvidia-t4", "16Gi", "8.1", 70),
 )
+# Profiles at start 0, 0, 4 and 4 of the parts that can be cut.
+SLICES = {
+    "40Gi": ("1g.5gb", "3g.20gb", "2g.10gb", "3g.20gb"),
+    "80Gi": ("1g.10gb", "3g.40gb", "2g.20gb", "3g.40gb"),
+}
 PLACES = (
     ("aws", "eu-west-1", "IE", ("eu-west-1a", "eu-west-1b")),
     ("gcp", "europe-west4", "NL", ("europe-west4-a", None)),
@@ -72,10 +79,17 @@ def _offer(rng: Random, i: int) -> Json:
         },
         "compliance": {"certifications": rng.choice((["ISO27001"], ["ISO27001", "SOC2"], None))},
     }
-    if rng.random() < 0.3:
-        document["fabric"] = {"path": [rng.choice(("dc1", "dc2"))], "interconnect": "infiniband"}
-    if nodes and rng.random() < 0.4:
+    document["gpu"] |= _inside(rng, count)
+    if rng.random() < 0.5:
+        document["fabric"] = _fabric(rng)
+    if rng.random() < 0.4:
+        kind = rng.choice(("mig", "time-slicing", "mps"))
+        shared = {"shared": True, "sharing_strategy": kind, "sharing_slots": rng.choice((2, 4, 7))}
+        document["gpu"] |= shared
+    if nodes and rng.random() < 0.3:
         document["used"] = {"gpus": rng.randint(0, nodes * count)}
+    elif nodes and rng.random() < 0.4:
+        document["node_states"] = [_state(rng, count, SLICES.get(memory, ()))]
     if rng.random() < 0.2:
         document["availability"] = {
             "window_start": "08:00",
@@ -83,6 +97,44 @@ def _offer(rng: Random, i: int) -> Json:
             "timezone": "Europe/Berlin",
         }
     return document
+
+
+def _inside(rng: Random, count: int) -> Json:
+    """Return what an offer says of how its GPUs are linked; mostly nothing."""
+    said: Json = {}
+    if rng.random() < 0.2:
+        said["multi_gpu_efficiency"] = rng.choice((0.8, 0.95))
+    if count < 2 or rng.random() < 0.5:
+        return said
+    if rng.random() < 0.5:
+        return said | {"topology": rng.choice(("ring", "mesh", "all-to-all", "nvswitch"))}
+    speeds, kinds = (("25 GB/s",), ("50 GB/s",), ()), ("nvlink", "nvlink", "pcie", "nvswitch")
+    pairs = [pair for pair in combinations(range(count), 2) if rng.random() < 0.6]
+    return said | {"links": [[*pair, rng.choice(kinds), *rng.choice(speeds)] for pair in pairs]}
+
+
+def _fabric(rng: Random) -> Json:
+    path = [rng.choice(("dc1", "dc1", "dc2")), rng.choice(("s1", "s2")), rng.choice(("l1", "l2"))]
+    return {
+        "path": _maybe(rng, path[: rng.choice((1, 3, 3))], 0.2),
+        "interconnect": rng.choice(("infiniband", "infiniband", "ethernet")),
+        "bandwidth": _maybe(rng, rng.choice(("100Gbps", "400Gbps"))),
+    }
+
+
+def _state(rng: Random, count: int, slices: Sequence[str]) -> Json:
+    """Return a node some of whose GPUs are in use, wholly or in part."""
+    free, milli, instances = [], {}, []
+    for gpu in range(count):
+        match rng.choice(("free", "free", "used", "milli", "mig")):
+            case "free":
+                free.append(gpu)
+            case "milli":
+                milli[str(gpu)] = rng.choice((100, 250, 500, 999))
+            case "mig" if slices:
+                some = rng.choice(((0,), (1, 3), (2,)))  # which profiles, at starts that do not meet
+                instances += [{"gpu": gpu, "profile": slices[i], "start": (0, 0, 4, 4)[i]} for i in some]
+    return {"node": 0, "free_gpus": free, "gpu_milli": milli, "mig": instances, "cpu": "8", "memory": "64Gi"}
 
 
 def _intent(rng: Random, name: str) -> Json:
@@ -117,7 +169,13 @@ def _resources(rng: Random) -> Json:
         gpu: Json = {"count": rng.choice((1, 1, 2, 4)), "model": rng.choice(("any", "any", "nvidia-a100"))}
         if rng.random() < 0.5:
             gpu["interconnect"] = rng.choice(("nvlink", "nvswitch", "infiniband"))
-        gpu["shared"] = rng.random() < 0.1
+        if rng.random() < 0.3:
+            gpu["topology"] = rng.choice(("ring", "mesh", "all-to-all", "nvswitch"))
+        if rng.random() < 0.1:
+            gpu["multi_gpu_efficiency"] = rng.choice(("0.5", "0.9"))
+        gpu |= rng.choice(({}, {}, {"shared": True}, {"multi_instance": True}))
+        if rng.random() < 0.3:
+            gpu["memory"] = rng.choice(("4Gi", "10Gi", "20Gi"))
         resources["gpu"] = gpu
     return resources
 

@@ -15,7 +15,9 @@ from flare_core.inventory.document import read_document
 from flare_core.inventory.types import Inventory
 
 from .corrupt import ANYWHERE, ON_PLACED, Json, corruptions
+from .inside import INSIDE
 from .scenes import NOW, scene
+from .worlds import WORLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,18 @@ def check(seeds: range, least: int) -> Counter[str]:
     assert missed == []
     assert done.total() >= least
     return done
+
+
+def test_every_corruption_of_a_plan_made_by_hand_is_refused() -> None:
+    done: Counter[str] = Counter()
+    for make in (*WORLDS, *INSIDE):
+        given = make()
+        for seed in range(3):
+            for name, document in corruptions(given.document, given.intents, given.inventory, Random(seed)):
+                done[name] += 1
+                broken = flare.verify(document, given.intents, given.inventory, origin=given.origin)
+                assert broken, (make.__name__, seed, name)
+    assert done.total() >= 2_000
 
 
 def test_every_one_of_two_thousand_corruptions_is_refused_and_no_valid_plan() -> None:

@@ -12,6 +12,7 @@ from flare_core.inventory.types import Labels
 from flare_core.verify import Violation, verify
 from flare_core.verify.offers import Offer
 
+from .inside import INSIDE
 from .worlds import (
     WORLDS,
     World,
@@ -50,12 +51,12 @@ def found(given: World, document: dict[str, Any] | None = None) -> tuple[Violati
     )
 
 
-@pytest.mark.parametrize("make", WORLDS)
+@pytest.mark.parametrize("make", [*WORLDS, *INSIDE])
 def test_a_valid_plan_passes(make: Make) -> None:
     assert found(make()) == ()
 
 
-@pytest.mark.parametrize("make", WORLDS)
+@pytest.mark.parametrize("make", [*WORLDS, *INSIDE])
 def test_a_plan_read_back_from_json_passes(make: Make) -> None:
     given = make()
     assert found(given, json.loads(json.dumps(given.document))) == ()
@@ -135,8 +136,12 @@ TWINS: tuple[tuple[Make, str, object, str], ...] = (
     (service, f"{R}.gpus", [7, 8], "gpus"),
     (service, f"{R}.gpus", [0, -1], "shape"),
     (service, f"{R}.gpus", None, "shape"),
-    (service, f"{R}.mig_profile", "1g.10gb", "shape"),
-    (service, f"{R}.gpu_milli", 500, "shape"),
+    (service, f"{R}.mig_profile", "1g.10gb", "share"),
+    (service, f"{R}.mig_profile", "", "shape"),
+    (service, f"{R}.gpu_milli", 500, "share"),
+    (service, f"{R}.gpu_milli", 1000, "share"),
+    (service, f"{R}.gpu_milli", "500", "shape"),
+    (service, f"{R}.gpus", [1, 0], "gpus"),
     (service, f"{R}.spot", True, "spot"),
     (service, f"{R}.spot", 0, "shape"),
     (service, f"{R}.efficiency", 0.97, "figure"),
@@ -373,8 +378,10 @@ def moved(make: Make, *offers: dict[str, Any], **changes: object) -> set[str]:
 
 VOLUME = {"name": "data", "size": "1Ti", "type": "temporary", "path": "/data"}
 SLICE = {"gpu": 3, "profile": "1g.10gb", "start": 0}
-FABRIC = {"path": ["dc1"], "interconnect": "infiniband"}
-ETHERNET = {"path": ["dc1"], "interconnect": "ethernet"}
+FABRIC = {"path": ["dc1", "spine1"], "interconnect": "infiniband", "bandwidth": "400 Gb/s"}
+SPINE_2 = {**FABRIC, "path": ["dc1", "spine2"]}
+FAR = {**FABRIC, "path": ["dc2", "spine2"]}
+ETHERNET = {**SPINE_2, "interconnect": "ethernet"}
 # Where nobody knows the place of a region, there is no estimate, and an explicit limit fails.
 UNPLACED = {"offer", "figure", "constraint", "objective"}
 
@@ -396,10 +403,12 @@ UNPLACED = {"offer", "figure", "constraint", "objective"}
         (machine_job, [offer("vm", nodes=1, price__billing="node")], set()),
         (machine_job, [offer("vm", nodes=1, price__billing=None)], set()),
         (machine_job, [offer("vm", nodes=1, price__billing="node", used={"cpu": "1"})], {"billing"}),
-        (gang, [offer("a", fabric=FABRIC), offer("b", fabric=FABRIC)], set()),
-        (gang, [offer("a", fabric=FABRIC), offer("b", fabric={**FABRIC, "path": ["dc2"]})], {"preference"}),
+        (gang, [offer("a", fabric=FABRIC), offer("b", fabric=FABRIC)], {"figure"}),  # they are closer
+        (gang, [offer("a", fabric=FABRIC), offer("b", fabric=SPINE_2)], set()),
+        (gang, [offer("a", fabric=FABRIC), offer("b", fabric={**SPINE_2, "bandwidth": None})], {"figure"}),
+        (gang, [offer("a", fabric=FABRIC), offer("b", fabric=FAR)], {"preference", "figure"}),
         (gang, [offer("a", fabric=FABRIC), offer("b", fabric=ETHERNET)], {"preference"}),
-        (gang, [offer("a", fabric=FABRIC), offer("b")], {"preference"}),
+        (gang, [offer("a", fabric=FABRIC), offer("b")], {"preference", "figure"}),
         (service, [offer("a", price__hourly="32.000001 EUR/hour")], {"price"}),
         (service, [offer("a", price__hourly="31.999999 EUR/hour")], set()),
         (service, [offer("a", price__hourly="31.999992 EUR/hour")], {"price"}),
@@ -435,10 +444,13 @@ def test_the_same_plan_with_other_offers(make: Make, offers: list[dict[str, Any]
         (service, {"constraints__deadline": "2026-01-15T11:30:00Z"}, {"time"}),
         (service, {"workload__storage__volumes": [VOLUME]}, set()),
         (service, {"workload__storage__volumes": [{**VOLUME, "size": "21Ti"}]}, {"capacity"}),
-        (service, {"workload__resources__gpu__multi_instance": True}, {"unsupported"}),
-        (service, {"workload__resources__gpu__topology": "ring"}, {"unsupported"}),
-        (service, {"workload__resources__gpu__multi_gpu_efficiency": "0.9"}, {"unsupported"}),
+        (service, {"workload__resources__gpu__multi_instance": True}, {"share"}),
+        (service, {"workload__resources__gpu__topology": "ring"}, set()),
+        (service, {"workload__resources__gpu__multi_gpu_efficiency": "1.0"}, set()),
         (service, {"constraints__availability": {}}, {"unsupported"}),
+        (machine_job, {"constraints__availability": {}}, set()),  # the time of its run is all it needs
+        (machine_job, {"constraints__availability": {"timezone": "Asia/Tokyo"}}, set()),
+        (machine_job, {"constraints__availability": {"days_of_week": ["Thu"]}}, {"unsupported"}),
         (service, {"workload__resources__gpu__interconnect": "nvlink"}, set()),
         (service, {"workload__resources__gpu__interconnect": "infiniband"}, set()),
         (scaled, {"constraints__max_hourly_cost": "23.99 EUR"}, {"headroom"}),
@@ -464,16 +476,6 @@ def test_the_same_plan_with_other_offers(make: Make, offers: list[dict[str, Any]
 )  # fmt: skip
 def test_the_same_plan_for_another_intent(make: Make, changes: dict[str, object], rules: set[str]) -> None:
     assert moved(make, **changes) == rules
-
-
-def test_a_shared_intent_takes_whole_gpus_only_where_nothing_is_shared() -> None:
-    slots = {"gpu__shared": True, "gpu__sharing_strategy": "time-slicing", "gpu__sharing_slots": 4}
-    shared = {"workload__resources__gpu__shared": True}
-    assert moved(service, **shared) == set()
-    assert moved(service, offer("a", **{**slots, "gpu__sharing_slots": None}), **shared) == set()
-    assert moved(service, offer("a", **slots)) == set()
-    assert moved(service, offer("a", **slots), **shared) == {"gpus"}
-    assert moved(service, offer("a", **{**slots, "gpu__sharing_strategy": "mig"}), **shared) == {"gpus"}
 
 
 def test_an_intent_is_neither_left_out_nor_added() -> None:

@@ -61,6 +61,7 @@ def offer(name: str, **changes: object) -> Json:
             "tier": "premium",
             "fp32_tflops": "66.9",
             "interconnect": "nvswitch",
+            "multi_gpu_efficiency": 1.0,
             "power_w": 700,
             "dedicated": True,
         },
@@ -324,11 +325,12 @@ def gang() -> World:
         total_cost="48.00 EUR",
         end_time=end,
         carbon_g_per_hour=1072.8,
-        performance_tflops=3957.6,
+        # Spines apart, at half of 400 Gbit/s: 1 / (1 + 2 × 0.00813802 × 989.4 / (0.85 × 50 GB/s / 2))
+        performance_tflops=3957.6 * 0.568888,
     )
     warned = ["intent train states no timeout: it is taken to last until its deadline"]
-    fabric = {"path": ["dc1", "spine1"], "interconnect": "infiniband"}
-    other = {"path": ["dc1", "spine2"], "interconnect": "infiniband"}
+    fabric = {"path": ["dc1", "spine1"], "interconnect": "infiniband", "bandwidth": "400 Gb/s"}
+    other = {**fabric, "path": ["dc1", "spine2"]}
     return world(
         plan(told, objective=48.0, bound=48.0, warnings=warned),
         [asked],
