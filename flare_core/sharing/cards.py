@@ -114,3 +114,11 @@ def milli(card: Card, kind: Kind) -> int:
     """Return the share in thousandths of the GPU, rounded down."""
     part, whole = fraction(card, kind)
     return MILLI * part // whole
+
+
+def slices(card: Card, kind: Kind) -> tuple[int, int]:
+    """Return the compute and memory slices that a share takes; slots count as both."""
+    if isinstance(kind, int):
+        return kind, kind
+    cut = card.cut(kind)
+    return cut.compute, cut.memory

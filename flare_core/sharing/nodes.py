@@ -11,8 +11,9 @@ from functools import lru_cache
 from itertools import chain, combinations, product
 from operator import mul
 
+from flare_core.sharing.cards import slices
 from flare_core.sharing.starts import starts_of
-from flare_core.sharing.states import CLOSED, fresh, maximal, patterns, room_of, slot_patterns
+from flare_core.sharing.states import free_slices, fresh, maximal, patterns, slot_patterns
 from flare_core.sharing.types import Card, Kind, Place, State, Vector, Want
 
 Arrangement = tuple[tuple[tuple[Place, ...], ...], ...]
@@ -172,7 +173,7 @@ def _covers(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
         return not wanted
     if wanted == 1:
         return True  # then the bound is exact
-    sizes = [sum(_size(card, kind)) for kind in needs.kinds]
+    sizes = [sum(slices(card, kind)) for kind in needs.kinds]
     heaviest = sorted(_fillings(card, states[0], needs), key=lambda filling: -sum(map(mul, filling, sizes)))
     return any(_covers(card, states[1:], needs.less(filling)) for filling in heaviest)
 
@@ -182,32 +183,13 @@ def _may_cover(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
     rooms = [_most(card, state, needs.kinds, needs.bounds) for state in states]
     if any(amount > sum(room[i] for room in rooms) for i, amount in enumerate(needs.amounts)):
         return False
-    sizes = [_size(card, kind) for kind in needs.kinds]
-    free = [_free(card, state) for state in states]
+    sizes = [slices(card, kind) for kind in needs.kinds]
+    free = [free_slices(card, state) for state in states]
     return all(
         sum(amount * size[i] for amount, size in zip(needs.amounts, sizes, strict=True))
         <= sum(f[i] for f in free)
         for i in (0, 1)
     )
-
-
-def _size(card: Card, kind: Kind) -> tuple[int, int]:
-    """Return a share's compute and memory slices; a share of slots has as many of both."""
-    if isinstance(kind, int):
-        return kind, kind
-    cut = card.cut(kind)
-    return cut.compute, cut.memory
-
-
-@lru_cache(maxsize=2**12)
-def _free(card: Card, state: State) -> tuple[int, int]:
-    """Return a GPU's free compute and memory slices."""
-    if isinstance(state, int):
-        return state, state
-    if state == CLOSED:
-        return 0, 0
-    mask, compute = room_of(card, state)
-    return compute, card.memory - mask.bit_count()
 
 
 @lru_cache(maxsize=2**14)

@@ -54,6 +54,17 @@ def free_milli(card: Card, state: State) -> int:
     return MILLI * (card.compute - sum(card.cut(name).compute for name, _ in state)) // card.compute
 
 
+@lru_cache(maxsize=2**12)
+def free_slices(card: Card, state: State) -> tuple[int, int]:
+    """Return a GPU's free compute and memory slices; slots count as both."""
+    if isinstance(state, int):
+        return state, state
+    if state == CLOSED:
+        return 0, 0
+    mask, compute = room_of(card, state)
+    return compute, card.slices[1] - mask.bit_count()
+
+
 @lru_cache(maxsize=2**14)
 def patterns(
     card: Card, state: State, kinds: tuple[Kind, ...], bounds: Vector | None = None
@@ -97,6 +108,13 @@ def fits(card: Card, state: State, kinds: tuple[Kind, ...], counts: Vector) -> b
         all(count <= most for count, most in zip(counts, each, strict=True))
         for each in patterns(card, state, kinds)
     )
+
+
+def taken(card: Card, state: State, kind: Kind, start: int) -> State:
+    """Return the state after one more share, which must fit, at that start."""
+    if isinstance(state, int):
+        return state - _slots(kind)
+    return state_of(card, None, (*state, (str(kind), start)))
 
 
 def room_of(card: Card, state: tuple[tuple[str, int], ...]) -> tuple[int, int]:

@@ -42,9 +42,16 @@ class Card:
         return max((cut.compute for cut in self.cuts), default=0)
 
     @property
-    def memory(self) -> int:
-        """Memory slices of one GPU; 0 for slots."""
-        return max((cut.memory for cut in self.cuts), default=0)
+    def slices(self) -> tuple[int, int]:
+        """Compute and memory slices of one GPU; slots count as both."""
+        memory = max((cut.memory for cut in self.cuts), default=0)
+        return (self.slots, self.slots) if self.slots else (self.compute, memory)
+
+    def has(self, kind: Kind) -> bool:
+        """Whether the card has such a share."""
+        if isinstance(kind, int):
+            return 0 < kind <= self.slots
+        return any(cut.name == kind for cut in self.cuts)
 
     def cut(self, name: str) -> Cut:
         """Return the profile of that name.
