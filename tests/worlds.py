@@ -176,17 +176,17 @@ def world(intents: Json | Sequence[Json], *offers: Json, **settings: Any) -> Wor
 
 def small(seed: int) -> World:
     """Return a world that can be enumerated: at most 4 tasks, at most 6 offers."""
-    return _Maker(Random(seed)).small()
+    return Maker(Random(seed)).small()
 
 
 def alike(seed: int) -> World:
     """Return a small world whose offers differ in little but emissions, provider, zone and room."""
-    return _Maker(Random(seed), alike=True).small()
+    return Maker(Random(seed), alike=True).small()
 
 
 def medium(seed: int, *, intents: int = 1, tasks: int = 6, offers: int = 24) -> World:
     """Return a larger world of the same kind; each figure is the most there can be."""
-    return _Maker(Random(seed)).world(intents, tasks_each=max(1, tasks // intents), offers=offers, few=False)
+    return Maker(Random(seed)).world(intents, tasks_each=max(1, tasks // intents), offers=offers, few=False)
 
 
 PRICES = ("1", "1", "1.5", "2", "2", "3", "0.333333", "4")
@@ -194,7 +194,7 @@ _UPTIMES = (99.0, 99.5, 99.9, 99.9, 99.95, 99.99)
 _LOW_UPTIMES = (90.0, 95.0, 97.5, 99.0, 99.9)
 
 
-class _Maker:
+class Maker:
     """Draws one world."""
 
     def __init__(self, random: Random, *, alike: bool = False) -> None:

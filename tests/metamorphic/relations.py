@@ -27,7 +27,11 @@ SERVICE_LINKS = {"pcie": 1, "infinity-fabric": 2, "nvlink": 2, "nvswitch": 3}
 
 def known(seed: int) -> World:
     """Return a world of one intent and one term, whose figures count the same whatever else is offered."""
-    world = medium(seed, tasks=4, offers=10)
+    return settled(medium(seed, tasks=4, offers=10), seed)
+
+
+def settled(world: World, seed: int) -> World:
+    """Return a world of one intent with one term, and no figure that depends on what else is offered."""
     offers = deepcopy(world.offers)
     for one in offers:
         for path in ("performance__latency_ms", "energy__carbon_intensity"):
@@ -646,9 +650,11 @@ SEVERAL: tuple[Relation, ...] = (
 """Relations of one intent or several."""
 
 
-def tried(relation: Relation, times: int, start: int = 0) -> int:
+def tried(
+    relation: Relation, times: int, start: int = 0, *, make: Callable[[int], World] | None = None
+) -> int:
     """Try a relation in as many worlds as it takes to apply it `times`; return how often it was applied."""
-    make = known if relation in SINGLE else several
+    make = make or (known if relation in SINGLE else several)
     applied, seed = 0, start
     while applied < times and seed < start + 40 * times:
         try:

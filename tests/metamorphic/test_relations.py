@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.metamorphic import inside
+from tests.metamorphic.inside import INSIDE
 from tests.metamorphic.relations import SEVERAL, SINGLE, Relation, tried
 
 RELATIONS = (*SINGLE, *SEVERAL)
@@ -28,6 +30,29 @@ def test_relation(relation: Relation, record_property: Record) -> None:
 @named
 def test_relation_in_two_hundred_and_fifty_worlds(relation: Relation, record_property: Record) -> None:
     applied = tried(relation, FULL, start=10_000)
+    record_property(relation.__name__, applied)
+    print(f"{relation.__name__.replace('_', ' ')}: {applied}")  # noqa: T201  # the table of relations
+    assert applied == FULL
+
+
+within = pytest.mark.parametrize("relation", INSIDE, ids=lambda r: r.__name__)
+
+
+def test_there_are_at_least_ten_relations_about_the_inside_of_nodes() -> None:
+    assert len(set(INSIDE)) >= 10
+
+
+@within
+def test_relation_inside(relation: Relation, record_property: Record) -> None:
+    applied = tried(relation, 8, make=inside.known)
+    record_property(relation.__name__, applied)
+    assert applied == 8
+
+
+@pytest.mark.t1
+@within
+def test_relation_inside_in_two_hundred_and_fifty_worlds(relation: Relation, record_property: Record) -> None:
+    applied = tried(relation, FULL, start=10_000, make=inside.known)
     record_property(relation.__name__, applied)
     print(f"{relation.__name__.replace('_', ' ')}: {applied}")  # noqa: T201  # the table of relations
     assert applied == FULL

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flare_core.quantities import Rounding, parse_money_ueur, parse_rate_ueur_per_h
-from tests.oracle.oracle import STEPS, Best, Choice, Need, Oracle, up
+from tests.oracle.oracle import STEPS, Best, Choice, Need, Oracle, Row, up
 from tests.worlds import World
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ def _plan(document: Json, best: Best) -> Iterator[str]:
         if document["objective"] is not None:
             yield f"nothing is placed and the objective is {document['objective']}"
         return
-    primary = sum(c.primary for c in placed)
+    primary = best.key[3]
     need = best.needs[0]
     if len(best.needs) > 1:
         yield from _number("objective.placed", document["objective"]["placed"], len(placed))
@@ -65,16 +65,35 @@ def _one(found: Json, need: Need, choice: Choice | None, best: Best) -> Iterator
     if found["status"] != "placed":
         yield f"{need.name} is {found['status']}, expected placed on {choice.loads}"
         return
-    loads = sorted(choice.loads, key=lambda x: (x.offer, x.node))
-    seats = [(x.offer, x.node, choice.prices[x.offer].spot) for x in loads for _ in range(x.tasks)]
-    rows = [(r["offer"], r["node"], r["spot"]) for r in found["assignments"]]
+    rows = [tuple(r[key] for key in _TOLD) for r in found["assignments"]]
+    seats = [_told(row, need, choice) for row in best.rows[best.needs.index(need)]]
     if rows != seats:
         yield f"{need.name} lies on {rows}, expected {seats}"
+    yield from _relaxed(found, need, choice, best)
     yield from _figures(found, need, choice, best)
+
+
+_TOLD = ("offer", "node", "spot", "gpus", "mig_profile", "gpu_milli", "efficiency")
+
+
+def _told(row: Row, need: Need, choice: Choice) -> tuple[object, ...]:
+    """Return what the document says of a task."""
+    share = need.worth[row.offer].want.share
+    milli = share.milli if share and share.profile is None else None
+    where = (row.offer, row.node, choice.prices[row.offer].spot, list(row.gpus))
+    return (*where, share.profile if share else None, milli, row.efficiency / 10**6)
+
+
+def _relaxed(found: Json, need: Need, choice: Choice, best: Best) -> Iterator[str]:
+    missed = {path for row in best.rows[best.needs.index(need)] for path in row.missed}
+    if choice.apart:
+        missed.add("workload.resources.gpu.interconnect")
+    yield from _equal("relaxed", sorted(r["path"] for r in found["relaxed"]), sorted(missed))
 
 
 def _figures(found: Json, need: Need, choice: Choice, best: Best) -> Iterator[str]:
     terms = choice.terms
+    speed = sum(row.speed for row in best.rows[best.needs.index(need)])
     used = [need.worth[x.offer] for x in choice.loads]
     yield from _equal("hourly_cost", _rate(found["hourly_cost"]), terms.hourly)
     yield from _equal("total_cost", _money(found["total_cost"]), None if need.length is None else terms.total)
@@ -89,9 +108,7 @@ def _figures(found: Json, need: Need, choice: Choice, best: Best) -> Iterator[st
         "carbon_g_per_hour", found["carbon_g_per_hour"], round(terms.carbon / 1e6, 6) if known else None
     )
     known = all(w.performance_known for w in used)
-    yield from _equal(
-        "performance_tflops", found["performance_tflops"], terms.performance / 1000 if known else None
-    )
+    yield from _equal("performance_tflops", found["performance_tflops"], speed / 1000 if known else None)
     if not all(w.uptime_known for w in used):
         yield from _equal("availability_percent", found["availability_percent"], None)
     elif need.kind == "service":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import product, zip_longest
 from math import ceil, inf
 from operator import add, le
 from typing import Any, NamedTuple
@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 from flare_core import quantities as q
 from flare_core.catalog.regions import location_countries
 from flare_core.quantities import Rounding
-from tests.worlds import NOW, RATINGS, World
+from tests.oracle import inside
+from tests.oracle.cards import sharing, smallest
+from tests.oracle.nodes import Inside, Node, Seat, Seats, Want
+from tests.worlds import NOW, World
 
 Json = Mapping[str, Any]
 UP, DOWN = Rounding.UP, Rounding.DOWN
@@ -96,9 +99,8 @@ FIGURES = (
 
 
 class Free(NamedTuple):
-    """What a node has left."""
+    """What a node has left beside its GPUs."""
 
-    gpus: int
     cpu: int
     memory: int
     storage: int
@@ -110,7 +112,7 @@ class Kind:
 
     offer: str
     free: Free
-    indices: tuple[int, ...]
+    inside: Inside
     untouched: bool
     nodes: tuple[int, ...]
 
@@ -121,7 +123,7 @@ def kinds_of(offer: Json, tasks: int) -> list[Kind]:
     cpu = known(offer, "cpu", lambda v: q.parse_cpu_milli(v, DOWN)) or 0
     memory = known(offer, "memory", lambda v: q.parse_memory_mib(v, DOWN)) or 0
     storage = known(offer, "storage", lambda v: q.parse_memory_mib(v, DOWN)) or 0
-    whole = (tuple(range(count)), cpu, memory)
+    whole = (Inside(tuple(range(count))), cpu, memory)
     states = {k: whole for k in range(tasks if offer["nodes"] is None else offer["nodes"])}
     left = at(offer, "used.gpus", 0)
     for k in states:
@@ -129,24 +131,35 @@ def kinds_of(offer: Json, tasks: int) -> list[Kind]:
         left -= taken
         if taken:
             part = Fraction(count - taken, count)
-            states[k] = tuple(range(taken, count)), int(cpu * part), int(memory * part)
+            states[k] = Inside(tuple(range(taken, count))), int(cpu * part), int(memory * part)
     for state in at(offer, "node_states", ()):
-        free = tuple(state.get("free_gpus", range(count)))
-        part = Fraction(len(free), count) if count else Fraction(1)
+        inside = _inside(state, count)
+        milli = 1000 * len(inside.free) + sum(m for _, m in inside.milli)
+        part = Fraction(milli, 1000 * count) if count else Fraction(1)
         states[state["node"]] = (
-            free,
+            inside,
             known(state, "cpu", lambda v: q.parse_cpu_milli(v, DOWN)) if "cpu" in state else int(cpu * part),
             known(state, "memory", lambda v: q.parse_memory_mib(v, DOWN))
             if "memory" in state
             else int(memory * part),
         )
-    members: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
+    members: dict[tuple[Inside, int, int], list[int]] = {}
     for k, state in states.items():
         members.setdefault(state, []).append(k)
     return [
-        Kind(offer["id"], Free(len(gpus), cpus, mem, storage), gpus, (gpus, cpus, mem) == whole, tuple(nodes))
-        for (gpus, cpus, mem), nodes in members.items()
+        Kind(offer["id"], Free(cpus, mem, storage), inside, (inside, cpus, mem) == whole, tuple(nodes))
+        for (inside, cpus, mem), nodes in members.items()
     ]
+
+
+def _inside(state: Json, count: int) -> Inside:
+    """Read what is free of the GPUs: what nothing is said of is free, unless what is free is said."""
+    milli = {int(g): m for g, m in state.get("gpu_milli", {}).items()}
+    mig = tuple(sorted((m["gpu"], m["profile"], m["start"]) for m in state.get("mig", ())))
+    others = set(range(count)) - milli.keys() - {g for g, _, _ in mig}
+    free = set(state.get("free_gpus", others)) | {g for g, m in milli.items() if m == 1000}
+    partly = tuple(sorted((g, m) for g, m in milli.items() if 0 < m < 1000))
+    return Inside(tuple(sorted(free)), partly, mig)
 
 
 # --- one intent on one offer ------------------------------------------------------------------------
@@ -166,8 +179,7 @@ class Worth:
 
     by_node: bool
     prices: tuple[Price, ...]
-    misses: int
-    performance: int
+    want: Want
     latency: int
     carbon: int
     uptime: Fraction
@@ -216,8 +228,14 @@ class Need:
         self.max_carbon = None if cap is None else round(Fraction(str(cap)) * 10**6)
         self.latency_limit: float = q.parse_latency_ms(at(intent, "constraints.max_latency_ms", 100))
         self.weights = BALANCE if weights is None else weights
+        self.gang: bool = self.kind == "job" and self.tasks > 1
+        self.hard = self.asks("constraints.negotiation.fallback_strategy") == "fail"
+        self.asked = self.gpu or {}
+        self.seen: set[int] = set()
         self.worth = {o["id"]: w for o in offers if (w := self._worth(o)) is not None}
         self._settle_carbon()
+        candidates = [o for o in offers if o["id"] in self.worth]
+        self.depth = max((len(at(o, "fabric.path", ())) for o in candidates), default=0) or 1
 
     @property
     def gpu(self) -> Json | None:
@@ -255,23 +273,30 @@ class Need:
         """Return what a task is worth there, None where the offer alone breaks a constraint."""
         if self.too_late or not all(self._fits(offer)):
             return None
-        prices = tuple(p for p in self._prices(offer) if self._affordable(p))
-        room = any(self.fitting(k, offer) for k in kinds_of(offer, 1))
+        want = self._want(offer)
+        if want is None:
+            return None
+        prices = tuple(p for p in self._prices(offer, want) if self._affordable(p))
+        room = any(self.fitting(k, offer, want, 1) for k in kinds_of(offer, 1))
         if not prices or not room:
             return None
-        rating = at(offer, "gpu.fp32_tflops") if self.gpus else 0
         network = known(offer, "performance.latency_ms", q.parse_latency_ms)
         cold = known(offer, "performance.cold_start_time", q.parse_duration_s) or 0
-        carbon = self._carbon(offer)
+        carbon = self._carbon(offer, want)
         if self.max_carbon is not None and (carbon is None or carbon > self.max_carbon):
             return None
+        self.seen |= {
+            self.speed(offer, want, seats[0][0], inside.MILLION)
+            for k in kinds_of(offer, 1)
+            if self.fitting(k, offer, want, 1)
+            for seats in self._alone(k, offer, want, 1)
+        }
         uptime = known(offer, "performance.uptime_percent", lambda v: Fraction(str(v)) / 100)
         unknown_uptime = Fraction(0 if self.asks("sla.availability") is not None else 1)
         return Worth(
             by_node=at(offer, "price.billing", "node") == "node",
             prices=prices,
-            misses=int(self._misses(offer)),
-            performance=0 if rating is None else self.gpus * round(Fraction(str(rating)) * 1000),
+            want=want,
             latency=round(Fraction(str(self.latency_limit if network is None else network)) * 1000)
             + 1000 * cold,
             carbon=-1 if carbon is None else carbon,
@@ -280,8 +305,55 @@ class Need:
             domain=(offer["provider"], offer["region"], at(offer, "zone")),
             network_ms=network,
             carbon_known=carbon is not None,
-            performance_known=rating is not None,
+            performance_known=not self.gpus or inside.rating(offer) is not None,
             uptime_known=uptime is not None,
+        )
+
+    # --- GPUs ---
+
+    def _want(self, offer: Json) -> Want | None:
+        """Return what a task takes of a node's GPUs, None where it is to be a share and none will do."""
+        multiple, shared = self.asked.get("multi_instance"), self.asked.get("shared")
+        if self.gpus and (multiple or (shared and sharing(offer))):
+            share = smallest(offer, self.asked) if sharing(offer) == "mig" or not multiple else None
+            return None if share is None else Want(self.gpus, share, apart=bool(shared))
+        return Want(self.gpus)
+
+    def missed(self, offer: Json, want: Want, seat: Seat) -> list[str]:
+        """Return which preferences about the links of its GPUs a task on `seat` misses."""
+        if self.gpus < 2:
+            return []
+        kind, topology = self.asked.get("interconnect", "any"), self.asked.get("topology", "any")
+        kind = "any" if kind == "infiniband" else kind
+        least = inside.CLASSES.get(kind, 2)
+        missed = []
+        if kind != "any" and inside.class_had(offer, None if want.share else seat) < least:
+            missed.append("workload.resources.gpu.interconnect")
+        if topology != "any" and (
+            want.share or not inside.has_shape(inside.graph(offer), frozenset(seat), topology, least)
+        ):
+            missed.append("workload.resources.gpu.topology")
+        return missed
+
+    def efficiency(self, offer: Json, want: Want, seat: Seat) -> int:
+        """Return the predicted efficiency of the GPUs of a task, in millionths."""
+        return inside.efficiency(offer, None if want.share else frozenset(seat), self.gpus)
+
+    def allowed(self, offer: Json, want: Want, seat: Seat) -> bool:
+        """Whether a task may sit there: efficient enough, and no hard wish is missed."""
+        least = self.asked.get("multi_gpu_efficiency")
+        if self.gpus and least and self.efficiency(offer, want, seat) < round(Fraction(str(least)) * 10**6):
+            return False
+        return not (self.hard and self.missed(offer, want, seat))
+
+    def speed(self, offer: Json, want: Want, seat: Seat, phi: int) -> int:
+        """Return the predicted throughput of one task, in thousandths of a TFLOPS."""
+        rating = inside.rating(offer) if self.gpus else None
+        part = want.share.part if want.share else 1
+        return (
+            0
+            if rating is None
+            else inside.speed(self.gpus, rating * part, self.efficiency(offer, want, seat), phi)
         )
 
     def _settle_carbon(self) -> None:
@@ -291,34 +363,39 @@ class Need:
             if not w.carbon_known:
                 self.worth[name] = Worth(**{**_fields(w), "carbon": max(worst, 0)})
 
-    def fitting(self, kind: Kind, offer: Json) -> int:
-        """Return how many tasks one node holds."""
-        if at(offer, "price.billing", "node") == "node" and not kind.untouched:
+    def fitting(self, kind: Kind, offer: Json, want: Want, most: int) -> int:
+        """Return how many tasks one node holds, at most `most`."""
+        if (at(offer, "price.billing", "node") == "node" and not kind.untouched) or not kind.nodes:
             return 0
-        if not kind.nodes:
-            return 0
-        return min(
-            (have // want for have, want in zip(kind.free, self.demand, strict=True) if want),
-            default=self.most,
-        )
+        host = (have // need for have, need in zip(kind.free, self.demand, strict=True) if need)
+        most = min(most, *host, most)
+        while most and not any(True for _ in self._alone(kind, offer, want, most)):
+            most -= 1
+        return most
+
+    def _alone(self, kind: Kind, offer: Json, want: Want, tasks: int) -> Iterator[Seats]:
+        """Yield every way to seat tasks on one node."""
+        node = Node(offer, kind.inside)
+        return node.seatings([(want, tasks)], lambda _, seat: self.allowed(offer, want, seat))
 
     @property
     def demand(self) -> Free:
-        return Free(self.gpus, self.cpu, self.memory, self.storage)
+        return Free(self.cpu, self.memory, self.storage)
 
-    def _prices(self, offer: Json) -> Iterator[Price]:
+    def _prices(self, offer: Json, want: Want) -> Iterator[Price]:
         for spot, field_name in ((False, "price.hourly"), (True, "price.spot_hourly")):
             node = known(offer, field_name, lambda v: q.parse_rate_ueur_per_h(v, UP))
             if node is None or (spot and not self.spot):
                 continue
-            hourly = node if at(offer, "price.billing", "node") == "node" else self._part(offer, node)
+            hourly = node if at(offer, "price.billing", "node") == "node" else self._part(offer, node, want)
             total = hourly if self.length is None else ceil(Fraction(hourly * self.length, 3600))
             yield Price(spot, hourly, total)
 
-    def _part(self, offer: Json, node: int) -> int:
+    def _part(self, offer: Json, node: int, want: Want) -> int:
         if self.gpus:
             count = at(offer, "gpu.count") if offer["gpu"] is not None else self.gpus
-            return self.gpus * ceil(Fraction(node, count))
+            one = ceil(Fraction(node, count))
+            return self.gpus * (ceil(one * want.share.part) if want.share else one)
         shares = [
             Fraction(want, have)
             for want, have in (
@@ -334,29 +411,16 @@ class Need:
             return False
         return self.max_total is None or price.total <= self.max_total
 
-    def _carbon(self, offer: Json) -> int | None:
+    def _carbon(self, offer: Json, want: Want) -> int | None:
         """Return micro-grams per hour of one task."""
         watts = at(offer, "gpu.power_w") if self.gpus else 0
         pue = at(offer, "energy.power_usage_effectiveness")
         intensity = at(offer, "energy.carbon_intensity")
         if None in (watts, pue, intensity):
             return None
-        power = self.gpus * Fraction(watts)
+        power = self.gpus * Fraction(watts) * (want.share.part if want.share else 1)
         power += Fraction("2.12") * Fraction(self.cpu, 1000) + Fraction("0.42") * Fraction(self.memory, 1024)
         return round(power * Fraction(str(pue)) * Fraction(str(intensity)) * 1000)
-
-    def _misses(self, offer: Json) -> bool:
-        """Whether the interconnect is preferred and not had."""
-        if self.asks("constraints.negotiation.fallback_strategy") == "fail":
-            return False
-        return not self._linked(offer)
-
-    def _linked(self, offer: Json) -> bool:
-        wanted = self.asks("workload.resources.gpu.interconnect", "any")
-        if wanted == "any" or self.gpus < 2:
-            return True
-        rank = {"pcie": 1, "infinity-fabric": 2, "nvlink": 2, "nvswitch": 3}
-        return rank.get(at(offer, "gpu.interconnect", ""), 0) >= rank[wanted]
 
     # --- what one offer must be ---
 
@@ -400,8 +464,6 @@ class Need:
                 yield has is not None and at(has, name) is not None and read(has[name]) >= read(asked[name])
         if asked.get("dedicated"):
             yield at(has, "dedicated") is True
-        if self.asks("constraints.negotiation.fallback_strategy") == "fail":
-            yield self._linked(offer)
 
     def _figures_fit(self, offer: Json) -> Iterator[bool]:
         several = self.kind == "service" and self.tasks > 1
@@ -442,30 +504,39 @@ class Need:
     # --- the objective ---
 
     def pure(self, terms: "Terms") -> int:
-        """Return the own term of the objective, smaller is better."""
-        return {
-            "cost": terms.cost,
-            "performance": -terms.performance,
-            "latency": terms.latency,
-            "carbon": terms.carbon,
-        }[OWN_TERM[self.objective]]
+        """Return the own term of the objective but for performance, smaller is better."""
+        return {"cost": terms.cost, "performance": 0, "latency": terms.latency, "carbon": terms.carbon}[
+            OWN_TERM[self.objective]
+        ]
+
+    @cached_property
+    def share(self) -> dict[str, float]:
+        """The weight of each term in a sum of scaled ones."""
+        weights = self.weights if self.objective.startswith("Bal") else {OWN_TERM[self.objective]: 1.0}
+        return {t: w / sum(weights.values()) for t, w in weights.items()}
 
     def scaled(self, loads: "Loads", prices: Mapping[str, Price]) -> int:
-        """Return the weighted sum of the terms, each scaled to its range over the candidates, in steps."""
-        weights = self.weights if self.objective.startswith("Bal") else {OWN_TERM[self.objective]: 1.0}
-        share = {t: w / sum(weights.values()) for t, w in weights.items()}
-        tasks = [(load.offer, load.tasks) for load in loads]
-        value = self._scaled_cost(loads, prices, share.get("cost", 0.0))
-        speeds = {name: -w.performance for name, w in self.worth.items()}
-        emissions = {name: w.carbon for name, w in self.worth.items()}
-        for term, values in (("performance", speeds), ("carbon", emissions)):
-            best = min(values.values())
-            scale = _scale(max(values.values()) - best, share.get(term, 0.0) / self.tasks)
-            value += sum(n * round((values[o] - best) * scale) for o, n in tasks)
+        """Return the weighted sum of the terms but performance, each scaled to its range, in steps."""
+        value = self._scaled_cost(loads, prices, self.share.get("cost", 0.0))
+        emissions = [w.carbon for w in self.worth.values()]
+        best = min(emissions)
+        scale = _scale(max(emissions) - best, self.share.get("carbon", 0.0) / self.tasks)
+        value += sum(x.tasks * round((self.worth[x.offer].carbon - best) * scale) for x in loads)
         latencies = [w.latency for w in self.worth.values()]
         best = min(latencies)
-        scale = _scale(max(latencies) - best, share.get("latency", 0.0))
-        return value + max(round((self.worth[o].latency - best) * scale) for o, _ in tasks)
+        scale = _scale(max(latencies) - best, self.share.get("latency", 0.0))
+        return value + max(round((self.worth[x.offer].latency - best) * scale) for x in loads)
+
+    def scaled_speed(self, speed: int) -> int:
+        """Return what the performance of one task counts in that sum."""
+        slowest, fastest = self.speeds
+        scale = _scale(fastest - slowest, self.share.get("performance", 0.0) / self.tasks)
+        return round((fastest - speed) * scale)
+
+    @cached_property
+    def speeds(self) -> tuple[int, int]:
+        """The least and the most of a task's performance, on any GPUs of any candidate, the fabric aside."""
+        return min(self.seen), max(self.seen)
 
     def _scaled_cost(self, loads: "Loads", prices: Mapping[str, Price], weight: float) -> int:
         """Return the scaled cost: at best full nodes of one offer, at worst a node for each task."""
@@ -504,12 +575,10 @@ Loads = tuple[Load, ...]
 
 
 class Terms(NamedTuple):
-    """What the placement of one intent adds up to."""
+    """What the placement of one intent adds up to, but for what depends on its GPUs."""
 
     tasks: int
-    misses: int
     cost: int
-    performance: int
     latency: int
     carbon: int
     hourly: int
@@ -547,14 +616,45 @@ def _scale(width: int, weight: float) -> float:
 # --- the enumeration --------------------------------------------------------------------------------
 
 
+Place = tuple[str, int]
+Counts = tuple[int, ...]
+"""How many tasks of each intent lie on a node."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """One way to place one intent: loads, what is bought as what, and what it adds up to."""
+    """One way to place one intent: loads, what is bought as what, and what it adds up to.
+
+    ``fabric`` is the efficiency of the fabric on each offer, in millionths, ``apart`` whether its nodes are
+    not joined as asked, ``primary`` the objective but for performance.
+    """
 
     loads: Loads
     prices: Mapping[str, Price]
     terms: Terms
     primary: int
+    fabric: Mapping[str, int]
+    apart: bool
+    prefixes: tuple[int, ...]
+
+
+class Row(NamedTuple):
+    """One task: where, on which GPUs, and what that is worth."""
+
+    offer: str
+    node: int
+    gpus: Seat
+    efficiency: int
+    speed: int
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The best seats of the tasks on one node: their place in the order, and by intent the rows."""
+
+    value: tuple[int, int, int]
+    seats: Mapping[int, tuple[tuple[Seat, int, int, tuple[str, ...]], ...]]
 
 
 @dataclass
@@ -565,6 +665,7 @@ class Best:
     choices: tuple[Choice | None, ...]
     needs: tuple["Need", ...] = field(repr=False)
     headroom: tuple[tuple[int, int], ...] = ()
+    rows: tuple[tuple[Row, ...], ...] = ()
 
 
 class Oracle:
@@ -577,18 +678,24 @@ class Oracle:
         self.offers = {o["id"]: o for o in sorted(world.offers, key=lambda o: o["id"])}
         tasks = sum(n.most for n in self.needs)
         self.kinds = [k for o in self.offers.values() for k in kinds_of(o, tasks)]
+        self.kind_of = {(k.offer, node): k for k in self.kinds for node in k.nodes}
+        self.nodes = {(k.offer, k.inside): Node(self.offers[k.offer], k.inside) for k in self.kinds}
         for need in self.needs:
             for k in self.kinds:
-                fits = min(need.most, need.fitting(k, self.offers[k.offer]))
-                need.each[k.offer] = max(need.each.get(k.offer, 1), fits)
+                if k.offer in need.worth:
+                    fits = need.fitting(k, self.offers[k.offer], need.worth[k.offer].want, need.most)
+                    need.each[k.offer] = max(need.each.get(k.offer, 1), fits)
         self.judged: dict[tuple[int, Loads], list[Choice]] = {}
+        self.held: dict[tuple[str, Free, Inside, Counts], bool] = {}
+        self.arranged: dict[tuple[Any, ...], Arranged] = {}
         self.rank = {name: k for k, name in enumerate(self.offers)}
+        self.several = len(self.needs) > 1
 
     def best(self) -> Best:
         """Return the best of all plans."""
         best: tuple[Any, ...] | None = None
         finalists: list[tuple[Choice | None, ...]] = []
-        for choices in self._plans(0, {}, {}, 0):
+        for choices in self._plans(0, {}, 0):
             key = self._key(choices)
             if best is None or key < best:
                 best, finalists = key, []
@@ -599,68 +706,76 @@ class Oracle:
         ended = [(self._ties(c), k) for k, c in enumerate(finalists)]
         ties, k = min(ended)
         headroom = tuple(self._headroom(finalists[k], i) for i in range(len(self.needs)))
-        return Best((*best, *ties), finalists[k], self.needs, headroom)
+        return Best((*best, *ties), finalists[k], self.needs, headroom, self._rows(finalists[k]))
 
     most_placed = 0
 
     def weight(self, i: int) -> int:
         return round(self.world.priorities.get(self.needs[i].name, 1.0) * 1e6)
 
-    def _plans(
-        self, i: int, taken: dict[tuple[str, int], Free], owner: dict[tuple[str, int], int], placed: int
-    ) -> Iterator[tuple[Choice | None, ...]]:
+    # --- every plan ---
+
+    def _plans(self, i: int, taken: dict[Place, Counts], placed: int) -> Iterator[tuple[Choice | None, ...]]:
         if i == len(self.needs):
             yield ()
             return
         rest = sum(self.weight(k) for k in range(i, len(self.needs)))
         if placed + rest < self.most_placed:
             return
-        for loads in self._ways(i, taken, owner):
-            now_taken, now_owner = dict(taken), dict(owner)
-            self._take(i, loads, now_taken, now_owner)
+        for loads in self._ways(i, taken):
+            now_taken = self._take(i, loads, taken)
             for choice in self._judged(i, loads):
-                for others in self._plans(i + 1, now_taken, now_owner, placed + self.weight(i)):
+                for others in self._plans(i + 1, now_taken, placed + self.weight(i)):
                     yield (choice, *others)
         if placed + rest - self.weight(i) >= self.most_placed:
-            for others in self._plans(i + 1, taken, owner, placed):
+            for others in self._plans(i + 1, taken, placed):
                 yield (None, *others)
 
-    def _take(
-        self, i: int, loads: Loads, taken: dict[tuple[str, int], Free], owner: dict[tuple[str, int], int]
-    ) -> None:
+    def _take(self, i: int, loads: Loads, taken: Mapping[Place, Counts]) -> dict[Place, Counts]:
+        after = dict(taken)
         for load in loads:
-            key = (load.offer, load.node)
-            before = taken.get(key, Free(0, 0, 0, 0))
-            taken[key] = Free(
-                *(b + load.tasks * d for b, d in zip(before, self.needs[i].demand, strict=True))
-            )
-            owner[key] = i
+            place = (load.offer, load.node)
+            after[place] = self._with(after.get(place), i, load.tasks)
+        return after
 
-    def _room(
-        self,
-        i: int,
-        kind: Kind,
-        node: int,
-        taken: Mapping[tuple[str, int], Free],
-        owner: Mapping[tuple[str, int], int],
-    ) -> int:
-        need, key = self.needs[i], (kind.offer, node)
-        worth = need.worth[kind.offer]
-        if worth.by_node and (not kind.untouched or owner.get(key, i) != i):
-            return 0
-        used = taken.get(key, Free(0, 0, 0, 0))
-        return min(
-            (
-                (have - gone) // want
-                for have, gone, want in zip(kind.free, used, need.demand, strict=True)
-                if want
-            ),
-            default=need.most,
+    def _with(self, counts: Counts | None, i: int, more: int) -> Counts:
+        before = counts or (0,) * len(self.needs)
+        return (*before[:i], before[i] + more, *before[i + 1 :])
+
+    def _room(self, i: int, kind: Kind, counts: Counts | None) -> int:
+        """Return how many more tasks of an intent a node holds beside `counts`, at most all of them."""
+        most = self.needs[i].most
+        return next((n for n in range(most) if not self._holds(kind, self._with(counts, i, n + 1))), most)
+
+    def _holds(self, kind: Kind, counts: Counts) -> bool:
+        key = (kind.offer, kind.free, kind.inside, counts)
+        if key not in self.held:
+            self.held[key] = self._hosts(kind, counts) and any(True for _ in self._seatings(kind, counts))
+        return self.held[key]
+
+    def _hosts(self, kind: Kind, counts: Counts) -> bool:
+        owners = [(self.needs[i], n) for i, n in enumerate(counts) if n]
+        by_node = at(self.offers[kind.offer], "price.billing", "node") == "node"
+        if by_node and (not kind.untouched or len(owners) > 1):
+            return False
+        return all(
+            sum(n * need.demand[k] for need, n in owners) <= have or not any(x.demand[k] for x, _ in owners)
+            for k, have in enumerate(kind.free)
         )
 
-    def _ways(
-        self, i: int, taken: dict[tuple[str, int], Free], owner: dict[tuple[str, int], int]
-    ) -> Iterator[Loads]:
+    def _seatings(self, kind: Kind, counts: Counts) -> Iterator[tuple[list[int], Seats]]:
+        """Yield every way in which the tasks may sit on the node: by intent."""
+        here = [i for i, n in enumerate(counts) if n]
+        offer = self.offers[kind.offer]
+        wants = [(self.needs[i].worth[kind.offer].want, counts[i]) for i in here]
+
+        def allowed(k: int, seat: Seat) -> bool:
+            return self.needs[here[k]].allowed(offer, wants[k][0], seat)
+
+        for seats in self.nodes[kind.offer, kind.inside].seatings(wants, allowed):
+            yield here, seats
+
+    def _ways(self, i: int, taken: dict[Place, Counts]) -> Iterator[Loads]:
         """Yield every way to share out the tasks of an intent, equal fresh nodes filled in falling order."""
         need = self.needs[i]
         slots: list[tuple[str, int, int, bool]] = []  # offer, node, room, fresh and equal to the one before
@@ -674,12 +789,13 @@ class Oracle:
                 opened += fresh
                 if opened > need.tasks:
                     break
-                slots.append(
-                    (kind.offer, node, self._room(i, kind, node, taken, owner), fresh and fresh_before)
-                )
+                room = self._room(i, kind, taken.get((kind.offer, node)))
+                slots.append((kind.offer, node, room, fresh and fresh_before))
                 fresh_before = fresh
         for number in range(1 if need.any else need.tasks, need.tasks + 1):
             yield from _shares(slots, 0, number, number)
+
+    # --- what a plan is worth ---
 
     def _judged(self, i: int, loads: Loads) -> list[Choice]:
         """Return the choices of purchase under which `loads` keep all limits of the intent."""
@@ -688,31 +804,59 @@ class Oracle:
             need = self.needs[i]
             used = sorted({load.offer for load in loads})
             made = []
+            apart, span, prefixes = self._fabric(need, loads)
+            fabric = {o: inside.fabric(self.offers[o], span) for o in used}
             for bought in product(*(need.worth[o].prices for o in used)):
                 prices = dict(zip(used, bought, strict=True))
                 terms = self._terms(need, loads, prices)
-                if self._keeps(need, loads, terms):
-                    several = len(self.needs) > 1 or need.objective.startswith("Bal")
-                    primary = need.scaled(loads, prices) if several else need.pure(terms)
-                    made.append(Choice(loads, prices, terms, primary))
+                if self._keeps(need, loads, terms) and not (apart and need.hard):
+                    scaled = self.several or need.objective.startswith("Bal")
+                    primary = need.scaled(loads, prices) if scaled else need.pure(terms)
+                    made.append(Choice(loads, prices, terms, primary, fabric, apart, prefixes))
             self.judged[i, loads] = made
         return made
 
+    def _fabric(self, need: Need, loads: Loads) -> tuple[bool, int, tuple[int, ...]]:
+        """Return whether a gang lies apart against its wish, its span, and its prefixes at each depth."""
+        if not need.gang:
+            return False, 0, ()
+        offers = [self.offers[load.offer] for load in loads]
+        paths = [self._path(need, load) for load in loads]
+        prefixes = tuple(len({path[:d] for path in paths}) for d in range(1, need.depth + 1))
+        if len(loads) == 1:
+            return False, 0, prefixes
+        common = next((d for d, number in enumerate(prefixes) if number > 1), need.depth)
+        joined = prefixes[0] == 1 and all(
+            at(o, "fabric.path") and at(o, "fabric.interconnect") == "infiniband" for o in offers
+        )
+        wanted = need.asked.get("interconnect") == "infiniband"
+        return wanted and not joined, 1 + need.depth - common, prefixes
+
+    def _path(self, need: Need, load: Load) -> tuple[object, ...]:
+        """Return where a node hangs in the fabric, as deep as the deepest candidate.
+
+        Of an unknown fabric the failure domain is all that is shared, as if it were the first element.
+        """
+        offer = self.offers[load.offer]
+        said = at(offer, "fabric.path", ())
+        if said:
+            return (*said, *[said[-1]] * (need.depth - len(said)))
+        domain = (offer["provider"], offer["region"], at(offer, "zone"))
+        return (domain, *[(load.offer, load.node)] * (need.depth - 1))
+
     def _terms(self, need: Need, loads: Loads, prices: Mapping[str, Price]) -> Terms:
-        tasks = misses = performance = carbon = hourly = total = 0
+        tasks = carbon = hourly = total = 0
         latency = 0
         for load in loads:
             worth, price = need.worth[load.offer], prices[load.offer]
             paid = 1 if worth.by_node else load.tasks
             tasks += load.tasks
-            misses += load.tasks * worth.misses
-            performance += load.tasks * worth.performance
             carbon += load.tasks * worth.carbon
             hourly += paid * price.hourly
             total += paid * price.total
             latency = max(latency, worth.latency)
         cost = hourly if need.kind == "service" else total
-        return Terms(tasks, misses, cost, performance, latency, carbon, hourly, total)
+        return Terms(tasks, cost, latency, carbon, hourly, total)
 
     def _keeps(self, need: Need, loads: Loads, terms: Terms) -> bool:
         for spent, limit in (
@@ -727,31 +871,98 @@ class Oracle:
             return up(need, loads) >= asked
         return True
 
+    def _on_nodes(self, choices: Sequence[Choice | None]) -> dict[Place, Counts]:
+        taken: dict[Place, Counts] = {}
+        for i, choice in enumerate(choices):
+            taken = self._take(i, choice.loads if choice else (), taken)
+        return taken
+
+    def _arranged(self, choices: Sequence[Choice | None], place: Place, counts: Counts) -> Arranged:
+        """Return the best seats of the tasks on a node."""
+        kind = self.kind_of[place]
+        phis = tuple(c.fabric[kind.offer] if n and c else 0 for c, n in zip(choices, counts, strict=True))
+        key = (kind.offer, kind.inside, counts, phis)
+        if key not in self.arranged:
+            self.arranged[key] = min(
+                (self._arrangement(kind, phis, here, seats) for here, seats in self._seatings(kind, counts)),
+                key=lambda pair: pair[0],
+            )[1]
+        return self.arranged[key]
+
+    def _arrangement(
+        self, kind: Kind, phis: Counts, here: list[int], all_seats: Seats
+    ) -> tuple[tuple[Any, ...], Arranged]:
+        offer, node = self.offers[kind.offer], self.nodes[kind.offer, kind.inside]
+        misses = primary = fast = 0
+        seated: dict[int, tuple[tuple[Seat, int, int, tuple[str, ...]], ...]] = {}
+        shared: set[int] = set()
+        whole: set[int] = set()
+        for i, seats in zip(here, all_seats, strict=True):
+            need = self.needs[i]
+            want = need.worth[kind.offer].want
+            rows = []
+            for seat in seats:
+                missed, speed = need.missed(offer, want, seat), need.speed(offer, want, seat, phis[i])
+                misses += len(missed)
+                fast += speed
+                primary += self._primary_speed(need, speed)
+                rows.append((seat, need.efficiency(offer, want, seat), speed, tuple(missed)))
+                (shared if want.share else whole).update(seat)
+            seated[i] = tuple(rows)
+        rest = node.free - whole - shared
+        left = inside.tree_rate(inside.graph(offer), rest) if len(rest) > 1 else Fraction(0)
+        ties = (len(shared & node.free), len(shared), -left, all_seats)
+        value = (misses, primary, -fast)
+        return (*value, *ties), Arranged(value, seated)
+
+    def _primary_speed(self, need: Need, speed: int) -> int:
+        """Return what the performance of one task adds to the objective."""
+        if self.several or need.objective.startswith("Bal"):
+            return need.scaled_speed(speed)
+        return -speed if need.objective == "Performance_Maximization" else 0
+
     def _key(self, choices: Sequence[Choice | None]) -> tuple[Any, ...]:
         placed = [(i, c) for i, c in enumerate(choices) if c is not None]
         sums = [c.terms for _, c in placed]
+        on_nodes = self._on_nodes(choices)
+        seated = [self._arranged(choices, place, counts).value for place, counts in on_nodes.items()]
+        depths = [c.prefixes for _, c in placed]
         return (
             -sum(self.weight(i) for i, _ in placed),
             -sum(c.terms.tasks for i, c in placed if self.needs[i].any),
-            sum(t.misses for t in sums),
-            sum(c.primary for _, c in placed),
+            sum(c.terms.tasks for _, c in placed if c.apart) + sum(misses for misses, _, _ in seated),
+            sum(c.primary for _, c in placed) + sum(primary for _, primary, _ in seated),
             sum(t.cost for t in sums),
-            -sum(t.performance for t in sums),
+            sum(slow for _, _, slow in seated),
+            tuple(map(sum, zip_longest(*depths, fillvalue=0))),
             sum(t.latency for t in sums),
             sum(t.carbon for t in sums),
         )
 
     def _ties(self, choices: tuple[Choice | None, ...]) -> tuple[Any, ...]:
-        nodes = {(load.offer, load.node) for c in choices if c for load in c.loads}
+        nodes = self._on_nodes(choices)
         seats = [self._seats(need, c) for need, c in zip(self.needs, choices, strict=True)]
         return (
             -sum(self._headroom(choices, i)[0] for i in range(len(choices))),
+            sum(self._fragments(place, counts) for place, counts in nodes.items()),
             len({self.offers[o]["provider"] for o, _ in nodes}),
             len(nodes),
             tuple(tuple(o for o, _ in seat) for seat in seats),
             tuple(tuple(n for _, n in seat) for seat in seats),
             sum(price.spot for c in choices if c for price in c.prices.values()),
         )
+
+    def _fragments(self, place: Place, counts: Counts) -> int:
+        """Return what is left of a node's GPUs, in thousandths; an elastic offer leaves nothing."""
+        kind = self.kind_of[place]
+        if self.offers[kind.offer]["nodes"] is None:
+            return 0
+        left = self.nodes[kind.offer, kind.inside].free_milli
+        for need, tasks in zip(self.needs, counts, strict=True):
+            if tasks:
+                want = need.worth[kind.offer].want
+                left -= tasks * want.gpus * (want.share.milli if want.share else 1000)
+        return left
 
     def _seats(self, need: Need, choice: Choice | None) -> list[tuple[float, float]]:
         """Return (rank of the offer, node) of every task in order; those not placed come last."""
@@ -761,16 +972,23 @@ class Oracle:
         )
         return seats + [(inf, inf)] * (need.tasks - len(seats))
 
+    def _rows(self, choices: tuple[Choice | None, ...]) -> tuple[tuple[Row, ...], ...]:
+        """Return the tasks of every intent: by offer, node, GPUs."""
+        on_nodes = self._on_nodes(choices)
+        rows: list[list[Row]] = [[] for _ in self.needs]
+        for place in sorted(on_nodes):
+            arranged = self._arranged(choices, place, on_nodes[place])
+            for i, seats in arranged.seats.items():
+                rows[i] += [Row(*place, *seat) for seat in seats]
+        return tuple(map(tuple, rows))
+
     def _headroom(self, choices: tuple[Choice | None, ...], i: int) -> tuple[int, int]:
         """Return how many more replicas would fit beside the plan, and the hourly price of all."""
         need, choice = self.needs[i], choices[i]
         if choice is None or not need.scales:
             return 0, 0
         wanted = need.most - need.tasks
-        taken: dict[tuple[str, int], Free] = {}
-        owner: dict[tuple[str, int], int] = {}
-        for k, other in enumerate(choices):
-            self._take(k, other.loads if other else (), taken, owner)
+        taken = self._on_nodes(choices)
         limits = tuple(inf if x is None else x for x in (need.max_hourly, need.max_total, need.max_carbon))
         spent = choice.terms
         so_far: tuple[int, ...] = (spent.hourly, spent.total, spent.carbon)
@@ -781,12 +999,12 @@ class Oracle:
             worth = need.worth[kind.offer]
             fresh = 0
             for node in kind.nodes:
-                key = (kind.offer, node)
-                fresh += key not in taken
+                counts = taken.get((kind.offer, node))
+                fresh += counts is None
                 if fresh > wanted:
                     break
-                room = min(wanted, self._room(i, kind, node, taken, owner))
-                paid = worth.by_node and owner.get(key) == i
+                room = min(wanted, self._room(i, kind, counts))
+                paid = worth.by_node and counts is not None and counts[i] > 0
                 before = [set(sums) for sums in growths]
                 for more in range(1, room + 1):
                     times = 0 if paid else 1 if worth.by_node else more
@@ -834,6 +1052,3 @@ def up(need: Need, loads: Loads) -> Fraction:
         if 2 * alive >= n:
             result += likely
     return result
-
-
-assert all(RATINGS.values())

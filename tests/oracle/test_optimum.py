@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.insides import cut, inside, linked
 from tests.oracle.compare import differences
 from tests.oracle.oracle import Oracle, Terms
 from tests.worlds import World, alike, medium, patched, small
@@ -46,6 +47,32 @@ def test_place_finds_the_optimum_of_exhaustion_in_six_thousand_worlds(chunk: int
 @pytest.mark.t1
 def test_the_six_thousand_worlds_try_every_kind_of_constraint_two_hundred_times() -> None:
     tried = Counter(tag for seed in range(15 * FULL) for tag in small(seed).tags)
+    assert min(tried.values()) >= 200
+
+
+# --- inside of nodes --------------------------------------------------------------------------------
+
+INSIDES = (inside, linked, cut)
+by_kind = pytest.mark.parametrize("make", INSIDES, ids=lambda make: make.__name__)
+
+
+@by_kind
+def test_the_gpus_that_are_chosen_are_those_of_exhaustion(make: Callable[[int], World]) -> None:
+    assert not _differing(range(CHUNK), make)
+
+
+@pytest.mark.t1
+@by_kind
+@pytest.mark.parametrize("chunk", range(5))
+def test_the_gpus_that_are_chosen_are_those_of_exhaustion_in_six_thousand_worlds(
+    chunk: int, make: Callable[[int], World]
+) -> None:
+    assert not _differing(range(chunk * FULL, (chunk + 1) * FULL), make)
+
+
+@pytest.mark.t1
+def test_the_worlds_inside_of_nodes_try_everything_two_hundred_times() -> None:
+    tried = Counter(tag for make in INSIDES for seed in range(5 * FULL) for tag in make(seed).tags)
     assert min(tried.values()) >= 200
 
 
