@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import flare_core as flare
-from benchmarks import phases, scenarios
+from benchmarks import phases, scenarios, subsets
 from benchmarks.phases import Call, Loaded
 from flare_core.inventory.types import NodeGroups, freeze
 
@@ -234,6 +234,19 @@ def _several() -> Iterator[Row]:
     )
 
 
+# --- which GPUs -------------------------------------------------------------------------------------
+
+
+def _subsets() -> Iterator[Row]:
+    each = [timed(subsets.choice(name, 4), f"4 of {name}") for name in subsets.TYPES]
+    mixed = timed(subsets.mixture(), "1 to 8 of a mixture")
+    yield _worst(Row("the best free GPUs of 10,000 nodes of eight", "ms", 1), [*each, mixed])
+    built = [timed(subsets.tables(name), name) for name in subsets.TYPES]
+    yield _worst(Row("… tables of a node type: all k, all free sets", "s", 0.1), built)
+    size = max(map(subsets.kibibytes, subsets.TYPES))
+    yield Row("… memory", "KiB", 64, reached=size, least=size, note="keys of all sets included")
+
+
 # --- fresh processes --------------------------------------------------------------------------------
 
 _LOADING = """
@@ -320,6 +333,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "large": lambda _: _hundred_thousand(),
     "coupled": lambda _: _coupled(),
     "several": lambda _: _several(),
+    "subsets": lambda _: _subsets(),
     "loading": _loading,
     "import": lambda _: _importing(),
 }

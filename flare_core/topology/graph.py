@@ -14,7 +14,7 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Final
 
-from flare_core.catalog.links import template_of
+from flare_core.catalog.links import LinkTemplate, template_of
 from flare_core.quantities import parse_bandwidth_gbps
 
 
@@ -123,12 +123,19 @@ def graph_of(
         return _joined(gpus, _stated(links), port)
     template = template_of(model, memory_mib, gpus, interconnect, topology)
     if template is not None:
-        return _joined(gpus, [(a, b, CLASS_OF[kind], rate / 2) for a, b, kind, rate in template.links], None)
+        return graph_of_template(template)
     pairs = _labelled(gpus, interconnect, topology)
     if pairs is not None:
         least = LinkClass.NVSWITCH if topology == "nvswitch" else CLASS_OF[interconnect or ""]
         return _joined(gpus, [(a, b, least, None) for a, b in pairs], port)
     return _flat(gpus, CLASS_OF.get(interconnect or "", LinkClass.NONE), port)
+
+
+@lru_cache(maxsize=256)
+def graph_of_template(template: LinkTemplate) -> LinkGraph:
+    """Return the link graph of a published node type."""
+    links = [(a, b, CLASS_OF[kind], gbytes / 2) for a, b, kind, gbytes in template.links]
+    return _joined(template.gpus, links, None)
 
 
 def _stated(links: str) -> list[Link]:

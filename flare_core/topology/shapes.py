@@ -117,12 +117,12 @@ def has_path(adjacency: Adjacency, mask: int) -> bool:
 def has_mesh(adjacency: Adjacency, mask: int) -> bool:
     """Tell whether the set contains a spanning grid, or a path where its size makes none."""
     size = mask.bit_count()
-    widths = [size // rows for rows in range(2, size // 2 + 1) if size % rows == 0 and rows * rows <= size]
-    if not widths:
+    heights = [rows for rows in range(2, size) if size % rows == 0 and rows * rows <= size]
+    if not heights:
         return has_path(adjacency, mask)
     if size % 2 == 0 and size <= EXACT_GPUS and not has_ring(adjacency, mask):
         return False  # every grid of an even number has a ring
-    return any(_has_grid(adjacency, mask, columns) for columns in widths)
+    return any(_has_grid(adjacency, mask, rows) for rows in heights)
 
 
 _SHAPES: Final[Mapping[str, Callable[[Adjacency, int], bool]]] = MappingProxyType(
@@ -198,23 +198,27 @@ def subsets_by_size(gpus: int) -> tuple[Masks, ...]:
 # --- grids ------------------------------------------------------------------------------------------
 
 
+def _has_grid(adjacency: Adjacency, mask: int, rows: int) -> bool:
+    if mask.bit_count() <= EXACT_GPUS:
+        return _fills(adjacency, mask, rows, ())
+    order = tuple(members(mask))
+    columns = len(order) // rows
+    across = [pair for at, pair in enumerate(pairwise(order), 1) if at % columns]
+    return _in_order(adjacency, (*across, *zip(order, order[columns:], strict=False)))
+
+
 @lru_cache(maxsize=65_536)
-def _has_grid(adjacency: Adjacency, mask: int, columns: int) -> bool:
-    if mask.bit_count() > EXACT_GPUS:
-        order = tuple(members(mask))
-        down = zip(order, order[columns:], strict=False)
-        across = [pair for at, pair in enumerate(pairwise(order), 1) if at % columns]
-        return _in_order(adjacency, (*across, *down))
-    return _fills(adjacency, mask, columns, ())
+def _fills(adjacency: Adjacency, free: int, rows: int, last: tuple[int, ...]) -> bool:
+    """Tell whether the free GPUs can fill the rest of a grid, column by column.
 
-
-def _fills(adjacency: Adjacency, free: int, columns: int, cells: tuple[int, ...]) -> bool:
-    """Tell whether the free GPUs can fill the rest of a grid, row by row."""
+    What was filled before the `last` cells, as many as there are rows, does not matter: sets share answers.
+    """
     if not free:
         return True
-    fitting, at = free, len(cells)
-    if at % columns:
-        fitting &= adjacency[cells[-1]]
-    if at >= columns:
-        fitting &= adjacency[cells[at - columns]]
-    return any(_fills(adjacency, free ^ 1 << a, columns, (*cells, a)) for a in members(fitting))
+    fitting = free
+    if free.bit_count() % rows:
+        fitting &= adjacency[last[-1]]
+    if len(last) == rows:
+        fitting &= adjacency[last[0]]
+        last = last[1:]
+    return any(_fills(adjacency, free ^ 1 << a, rows, (*last, a)) for a in members(fitting))
