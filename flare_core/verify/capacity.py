@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flare_core.quantities import format_cpu, format_memory
-from flare_core.verify.gpus import check_exist, check_gpus, gpus_of
+from flare_core.verify.gpus import check_gpus, gpus_of
 from flare_core.verify.told import Row, Violation, Violations
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def _check_node(inventory: "Inventory", group: int, guests: Sequence[Use]) -> Vi
     if guests[0].offer.billed_whole:
         yield from _check_whole(bool(inventory.groups.fresh[group]), guests)
     gpus = gpus_of(inventory, group, guests[0].offer)
-    yield from check_exist(gpus, guests)
     for moment in sorted({guest.row.start for guest in guests}):
         running = [guest for guest in guests if guest.row.runs_at(moment)]
         if running:

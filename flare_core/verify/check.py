@@ -98,13 +98,16 @@ def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequen
     if placed.rejected:
         yield Violation("status", f"{placed.path}.error", "found an error on a placed intent")
     yield from check_tasks(intent, placed)
-    yield from check_rows(intent, rules_of(intent), placed, used)
-    yield from check_preferences(intent, placed, used)
+    wrong = list(check_rows(intent, rules_of(intent), placed, used))
+    yield from wrong
+    # How GPUs are linked is a question to GPUs that exist.
+    if not any(violation.rule in ("gpus", "share") for violation in wrong):
+        yield from check_preferences(intent, placed, used)
+        yield from check_efficiency(intent, used)
     yield from check_warned(intent, placed, warnings)
     # Sums over offers that do not exist would say the same thing again.
     if used and len(used) == len(placed.rows):
         yield from check_prices(intent, placed, used)
-        yield from check_efficiency(intent, used)
         yield from check_figures(intent, placed, used)
         yield from check_headroom(intent, placed)
 

@@ -67,9 +67,7 @@ def _worst(values: Iterable[float | None]) -> float | None:
 def _performance(intent: "Intent", placed: Placed, used: Used) -> Violations:
     told, ways = placed.performance_tflops, list(throughputs(intent, used))
     due = [None if None in tasks else sum(filter(None, tasks)) for tasks in ways]
-    # It may be told in whole thousandths for each GPU, and the way between nodes in whole millionths.
-    step = 1e-3 * sum(len(row.gpus) for row, _ in used) + 1e-6 * (told or 0.0)
-    if not any(same(told, each, step) for each in due):
+    if not any(same(told, each, throughput_step(intent, used)) for each in due):
         found = f"found {told}, expected {' or '.join(map(str, dict.fromkeys(due)))}"
         yield Violation("figure", f"{placed.path}.performance_tflops", found)
 
@@ -83,6 +81,12 @@ def throughputs(intent: "Intent", used: Used) -> Iterator[list[float | None]]:
     spans = [span(used, depth) for depth in depths(intent, used)] if is_gang(intent, used) else [0]
     for apart in spans:
         yield [_tflops(intent, row, offer, apart) for row, offer in used]
+
+
+def throughput_step(intent: "Intent", used: Used) -> float:
+    """Return what is lost by telling thousandths for each task, and millionths between nodes."""
+    together = (_tflops(intent, row, offer, 0) for row, offer in used)
+    return 1e-3 * len(used) + 1e-6 * sum(filter(None, together))
 
 
 def _tflops(intent: "Intent", row: Row, offer: "Offer", apart: int) -> float | None:

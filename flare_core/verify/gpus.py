@@ -1,4 +1,4 @@
-"""The GPUs of one node: that they exist, have room, and hold whole tasks or shares, never both.
+"""The GPUs of one node: that they have room, and hold whole tasks or shares, never both.
 
 What one GPU holds at a moment is looked at together, whichever intents it is of: whole tasks are alone on a
 wholly free GPU, slots stay within those that are free, and MIG instances have a placement beside those that
@@ -61,15 +61,6 @@ def gpus_of(inventory: "Inventory", group: int, offer: "Offer") -> NodeGpus:
             for each, _, _ in instances
         },
     )
-
-
-def check_exist(gpus: NodeGpus, guests: Sequence[Guest]) -> Violations:
-    """Check that the node has the GPUs that are told."""
-    for guest in guests:
-        for gpu in guest.row.gpus:
-            if gpu >= gpus.count:
-                found = f"found GPU {gpu}, and a node of {guest.offer.id} has {gpus.count}, from 0"
-                yield Violation("gpus", f"{guest.row.path}.gpus", found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flare_core.verify.capacity import Use
-from flare_core.verify.figures import TOLERANCE, same, throughputs
+from flare_core.verify.figures import TOLERANCE, same, throughput_step, throughputs
 from flare_core.verify.offers import Offer
 from flare_core.verify.told import Objective, Placed, Told, Violation, Violations
 
@@ -59,9 +59,10 @@ def check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violat
         yield Violation("objective", "objective", "found an object for a single intent, expected a number")
         return
     due = _first_terms(intent, told.placements[0], uses)
-    # A search counts TFLOPS and ms in whole thousandths, for each GPU and each task.
-    steps = 1 + sum(len(use.row.gpus) for use in uses)
-    step = 1e-3 * steps if intent.objective in ("Performance_Maximization", "Latency_Minimization") else 0.0
+    # A search counts TFLOPS and ms in whole thousandths.
+    step = 1e-3 if intent.objective == "Latency_Minimization" else 0.0
+    if intent.objective == "Performance_Maximization":
+        step = throughput_step(intent, [(use.row, use.offer) for use in uses])
     euro = intent.objective == "Cost_Minimization"
     if due and not any(
         round(objective * 1e6) == round(each * 1e6) if euro else same(objective, each, step) for each in due

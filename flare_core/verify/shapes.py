@@ -1,8 +1,12 @@
 """Whether a set of GPUs is linked in the asked shape, by trying all ways."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from flare_core.verify.links import NVLINK, NVSWITCH, Links
+
+MOST_TRIED: Final = 16
+"""Larger sets have too many ways: of them a ring or a mesh is seen in the order of their numbers alone."""
 
 
 def has_shape(links: Links, gpus: Iterable[int], topology: str, interconnect: str) -> bool:
@@ -29,9 +33,15 @@ def has_shape(links: Links, gpus: Iterable[int], topology: str, interconnect: st
         case "all-to-all" | "nvswitch":
             return all(each.bit_count() == len(nodes) - 1 for each in near)
         case "ring":
-            return bool(_ends(near, (0,)) & near[0])
+            return _has_ring(near)
         case _:
             return _has_grid(near)
+
+
+def _has_ring(near: Sequence[int]) -> bool:
+    if len(near) > MOST_TRIED:
+        return all(linked >> (node + 1) % len(near) & 1 for node, linked in enumerate(near))
+    return bool(_ends(near, (0,)) & near[0])
 
 
 def _ends(near: Sequence[int], starts: Iterable[int]) -> int:
@@ -51,9 +61,17 @@ def _has_grid(near: Sequence[int]) -> bool:
     """Whether rows and columns of two or more fit on all nodes; a path where their number allows no such."""
     count = len(near)
     widths = [width for width in range(2, count) if count % width == 0 and width * width >= count]
+    if count > MOST_TRIED:
+        return any(_is_grid(near, width) for width in widths or [count])
     if not widths:
         return bool(_ends(near, range(count)))
     return any(_laid(near, width, []) for width in widths)
+
+
+def _is_grid(near: Sequence[int], width: int) -> bool:
+    """Whether the nodes are a grid, row by row in their order."""
+    across = all(linked >> node + 1 & 1 for node, linked in enumerate(near) if (node + 1) % width)
+    return across and all(near[node] >> node + width & 1 for node in range(len(near) - width))
 
 
 def _laid(near: Sequence[int], width: int, cells: list[int]) -> bool:

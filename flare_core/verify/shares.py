@@ -157,7 +157,7 @@ def _part_of_multiprocessors(part: GpuPart, profile: MigProfile, memory_slices: 
 
 
 def check_share(intent: "Intent", row: Row, offer: "Offer") -> Violations:
-    """Check the number of GPUs of a row, and the part of each that it tells."""
+    """Check the GPUs of a row, and the part of each that it tells."""
     gpu, due = intent.workload.resources.gpu, share_due(intent, offer)
     asked = 0 if gpu is None else gpu.count
     if len(row.gpus) != asked:
@@ -173,12 +173,14 @@ def check_share(intent: "Intent", row: Row, offer: "Offer") -> Violations:
         if told != expected:
             found = f"found {told!r}, expected {expected!r} for the smallest share of {offer.id}"
             yield Violation("share", f"{row.path}.{name}", found)
-    yield from _check_order(row, apart=gpu is None or gpu.shared or due.profile is None)
+    yield from _check_set(row, offer, apart=gpu is None or gpu.shared or due.profile is None)
 
 
-def _check_order(row: Row, apart: bool) -> Violations:
-    """GPUs are told in order, each once; instances of one task may lie on one GPU unless asked apart."""
-    path, gpus = f"{row.path}.gpus", list(row.gpus)
+def _check_set(row: Row, offer: "Offer", apart: bool) -> Violations:
+    """GPUs exist and are told in order, each once but for instances that are not asked apart."""
+    path, gpus, count = f"{row.path}.gpus", list(row.gpus), offer.whole("gpu_count") or 0
+    if max(gpus, default=-1) >= count:
+        yield Violation("gpus", path, f"found {gpus}, and a node of {offer.id} has {count}, from 0")
     if apart and len(set(gpus)) < len(gpus):
         yield Violation("gpus", path, f"found {gpus}, expected different GPUs")
     if gpus != sorted(gpus):

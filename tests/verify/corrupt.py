@@ -183,7 +183,8 @@ def _figure(name: str) -> Kind:
     def off(d: Damage) -> bool | None:
         placement = d.placement()
         told = placement[name]
-        placement[name] = 1.5 if told is None else told * d.rng.choice((0.9999, 1.0001)) + (told == 0)
+        step = (told or 0) * 1e-4 + 0.005 * len(placement["assignments"])  # thousandths may be rounded
+        placement[name] = 1.5 if told is None else told + d.rng.choice((-step, step))
         return None
 
     off.__name__ = f"{name}_off"

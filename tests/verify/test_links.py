@@ -198,3 +198,26 @@ def test_large_grids_are_found_and_lack_a_ring_where_their_number_is_odd(rows: i
     assert has_shape(links, range(count), "ring", "nvlink") == (count % 2 == 0)
     lacking = Links(count, dict(list(links.classes.items())[1:]), {}, known=True)
     assert not has_shape(lacking, range(count), "mesh", "nvlink")
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 5), (1, 17), (2, 9)])
+def test_a_set_of_more_than_sixteen_is_seen_in_the_order_of_its_numbers(rows: int, columns: int) -> None:
+    count = rows * columns
+    grid = nx.convert_node_labels_to_integers(nx.grid_2d_graph(rows, columns))
+    pairs = {(min(pair), max(pair)): NVLINK for pair in grid.edges}
+    chosen = range(1, count + 1)
+
+    def laid(linked: dict[tuple[int, int], int]) -> Links:
+        return Links(count + 1, {(a + 1, b + 1): kind for (a, b), kind in linked.items()}, {}, known=True)
+
+    assert has_shape(laid(pairs), chosen, "mesh", "any")
+    for pair in pairs:
+        assert not has_shape(
+            laid({other: kind for other, kind in pairs.items() if other != pair}), chosen, "mesh", "any"
+        )
+    ring = {(node, node + 1): NVLINK for node in range(count - 1)} | {(0, count - 1): NVLINK}
+    assert has_shape(laid(ring), chosen, "ring", "any")
+    for pair in ring:
+        assert not has_shape(
+            laid({other: kind for other, kind in ring.items() if other != pair}), chosen, "ring", "any"
+        )

@@ -13,7 +13,8 @@ def found(asked: Json, offered: Json, gpus: list[int], *relaxed: tuple[str, str,
     """Return what is wrong with what is told to be missed: (field, asked, got)."""
     entries = [{"path": f"{GPU}.{field}", "asked": want, "got": got} for field, want, got in relaxed]
     wanted = intent(workload__resources__gpu={"count": len(gpus), **asked})
-    told = plan(placement("web", [row(0, "a", gpus=gpus)], relaxed=entries))
+    milli = 250 if offered["gpu"].get("sharing_slots") else None
+    told = plan(placement("web", [row(0, "a", gpus=gpus, gpu_milli=milli)], relaxed=entries))
     every = verify(told, [read_intent(wanted)], inventory(offered))
     return [violation for violation in every if violation.rule == "preference"]
 
