@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import flare_core as flare
-from benchmarks import phases, scenarios, subsets
+from benchmarks import instances, phases, scenarios, subsets
 from benchmarks.phases import Call, Loaded
 from flare_core.inventory.types import NodeGroups, freeze
 
@@ -247,6 +247,20 @@ def _subsets() -> Iterator[Row]:
     yield Row("… memory", "KiB", 64, reached=size, least=size, note="keys of all sets included")
 
 
+def _instances() -> Iterator[Row]:
+    times = []
+    for seed in range(SEEDS):
+        fleet = instances.fleet(seed)
+        packed, least = fleet.packed(), min(filter(None, fleet.simple()), key=instances.worth)
+        assert packed is not None, f"seed {seed}"
+        assert packed.proven, f"seed {seed}"
+        assert instances.worth(packed) <= instances.worth(least), f"seed {seed}"
+        figures = " for ".join(f"{each.opened} fresh, {each.touched} in all" for each in (packed, least))
+        times.append(timed(fleet.packed, f"seed {seed}: {figures}:", batches=1))
+    what = "200 mixed MIG instances, 40 half-filled A100 and H100, fewest GPUs proven"
+    yield _worst(Row(what, "s", 5, note="GPUs for those of the better of first fit and best fit"), times)
+
+
 # --- fresh processes --------------------------------------------------------------------------------
 
 _LOADING = """
@@ -334,6 +348,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "coupled": lambda _: _coupled(),
     "several": lambda _: _several(),
     "subsets": lambda _: _subsets(),
+    "instances": lambda _: _instances(),
     "loading": _loading,
     "import": lambda _: _importing(),
 }
