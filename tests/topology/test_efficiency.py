@@ -73,6 +73,12 @@ def test_the_fabric_goes_before_the_network() -> None:
     assert both[0] == both[1] > both[2]
 
 
+@pytest.mark.parametrize(("span", "gbytes"), [(1, 50), (2, 25), (4, 6.25)])
+def test_a_gang_exchanges_every_gradient_twice_over_what_each_level_leaves(span: int, gbytes: float) -> None:
+    x = 2 * 1000 * DEFAULT.kappa * 312 / (0.85 * gbytes)
+    assert across(400, span, 312.0) == int(PPM / (1 + x))
+
+
 def test_a_figure_is_rounded_down() -> None:
     model = Model(eta=(1, 1, 1, 1), kappa=1e-3)  # x = R / rate
     third = efficiency_ppm(clique(2, "nvlink", 20), np.array([3]), 20.0, None, model)

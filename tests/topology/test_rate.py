@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from itertools import combinations
+from random import Random
 
 import networkx as nx
 import numpy as np
@@ -80,6 +81,18 @@ def test_it_is_the_least_of_all_partitions_of_a_subset(links: list[Link], chosen
     graph, members = linked(7, links), tuple(sorted(chosen))
     mask = sum(1 << gpu for gpu in members)
     assert tree_rate(graph, mask) == pytest.approx(weakest(members, own_bandwidth(graph, members)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_so_it_is_where_many_partitions_tie(seed: int) -> None:
+    """Links of one or two units and nothing else: parts that meet have to be united."""
+    rng = Random(seed)
+    members = tuple(range(6))
+    for _ in range(40):
+        rates = {pair: rng.choice([0, 0, 1, 1, 2]) for pair in combinations(members, 2)}
+        graph = linked(6, [(a, b, "nvlink", 2 * rate) for (a, b), rate in rates.items() if rate])
+        exact = weakest(members, {pair: float(rate) for pair, rate in rates.items()})
+        assert tree_rates(graph, np.array([everything(6)]), 0)[0] == pytest.approx(exact)
 
 
 @settings(max_examples=3, deadline=None)
