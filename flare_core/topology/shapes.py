@@ -200,11 +200,33 @@ def subsets_by_size(gpus: int) -> tuple[Masks, ...]:
 
 def _has_grid(adjacency: Adjacency, mask: int, rows: int) -> bool:
     if mask.bit_count() <= EXACT_GPUS:
-        return _fills(adjacency, mask, rows, ())
+        adjacency, mask = _narrowed(adjacency, mask)
+        return bool(_ladders(adjacency)[mask]) if rows == 2 else _fills(adjacency, mask, rows, ())
     order = tuple(members(mask))
     columns = len(order) // rows
     across = [pair for at, pair in enumerate(pairwise(order), 1) if at % columns]
     return _in_order(adjacency, (*across, *zip(order, order[columns:], strict=False)))
+
+
+@lru_cache(maxsize=256)
+def _ladders(adjacency: Adjacency) -> NDArray[np.bool_]:
+    """Return for every set whether it contains a spanning grid of two rows.
+
+    As for paths, with the columns (a, b) in which a ladder through all of a set can end.
+    """
+    links = [(a, b) for a, linked in enumerate(adjacency) for b in members(linked) if a < b]
+    ends = np.zeros((1 << len(adjacency), max(1, len(adjacency))), np.int64)
+    for layer in subsets_by_size(len(adjacency))[2::2]:
+        for a, b in links:
+            column = 1 << a | 1 << b
+            here = layer[layer & column == column]
+            before = ends[here ^ column][:, list(members(adjacency[a]))]
+            joins = (here == column) | (before & adjacency[b] != 0).any(axis=1)
+            ends[here, a] |= np.where(joins, 1 << b, 0)
+            ends[here, b] |= np.where(joins, 1 << a, 0)
+    ladders: NDArray[np.bool_] = np.asarray(ends.any(axis=1))
+    ladders.setflags(write=False)
+    return ladders
 
 
 @lru_cache(maxsize=65_536)
@@ -221,4 +243,6 @@ def _fills(adjacency: Adjacency, free: int, rows: int, last: tuple[int, ...]) ->
     if len(last) == rows:
         fitting &= adjacency[last[0]]
         last = last[1:]
+    elif len(last) == rows - 1:
+        fitting &= -2 << last[0]  # upside down it is the same grid
     return any(_fills(adjacency, free ^ 1 << a, rows, (*last, a)) for a in members(fitting))

@@ -109,24 +109,22 @@ def test_a_set_has_the_shapes_of_its_own_links(seed: int) -> None:
 
 
 @pytest.mark.parametrize("size", range(9, 17))
-def test_sets_of_up_to_sixteen_are_exact(size: int) -> None:
-    for graph, seed in ((nx.gnp_random_graph(size, 0.4, seed=s), s) for s in range(12)):
-        relabelled = nx.relabel_nodes(
-            graph, dict(zip(graph, Random(seed).sample(range(size), size), strict=True))
-        )
-        adjacency, whole = adjacency_of(relabelled), (1 << size) - 1
-        for shape, ask in (
-            (ring(size), has_ring),
-            (nx.path_graph(size), has_path),
-            (meshes(size)[0], has_mesh),
-        ):
-            hidden = nx.compose(shape_on(shape, Random(seed)), graph)
-            assert ask(adjacency_of(hidden), whole), "a shape is found wherever its nodes lie"
-        degrees = [linked.bit_count() for linked in adjacency]
-        if min(degrees) < 2:
-            assert not has_ring(adjacency, whole)
-        if not nx.is_connected(relabelled):
-            assert not has_path(adjacency, whole)
+def test_a_shape_is_found_wherever_its_gpus_lie(size: int) -> None:
+    for shape, ask in ((ring(size), has_ring), (nx.path_graph(size), has_path), (meshes(size)[0], has_mesh)):
+        for seed in range(6):
+            more = nx.gnp_random_graph(size, 0.2, seed=seed)
+            assert ask(adjacency_of(nx.compose(shape_on(shape, Random(seed)), more)), (1 << size) - 1)
+
+
+@pytest.mark.parametrize(("size", "share"), [(9, 0.4), (10, 0.4), (12, 0.35)])
+def test_larger_sets_agree_with_networkx_too(size: int, share: float) -> None:
+    found = set()
+    for seed in range(18 - size):
+        graph = nx.gnp_random_graph(size, share, seed=seed)
+        is_mesh = has_mesh(adjacency_of(graph), (1 << size) - 1)
+        assert is_mesh == any(contains(graph, mesh) for mesh in meshes(size)), seed
+        found.add(is_mesh)
+    assert found == {True, False}
 
 
 def shape_on(shape: Graph, random: Random) -> Graph:
