@@ -31,6 +31,9 @@ all reduce topology-aware communication", https://cwiki.apache.org/confluence/di
 EXACT_GPUS: Final = 16
 """Sets of up to so many GPUs are searched exactly; it takes memory for all their subsets."""
 
+TABLE_GPUS: Final = 8
+"""Nodes of up to so many GPUs are rated once, with all their sets."""
+
 Floats = NDArray[np.float64]
 Masks = NDArray[np.int64] | NDArray[np.object_]
 """Bit sets of GPU indices: whole numbers, of Python's own where a node has more than 62 GPUs."""
@@ -42,6 +45,8 @@ _CELLS: Final = 1 << 22
 
 def tree_rate(graph: LinkGraph, mask: int, host_gbytes: float = HOST_GBYTES) -> float:
     """Return the best all-reduce rate of one set of GPUs, GB/s; see :func:`tree_rates`."""
+    if graph.gpus <= TABLE_GPUS:
+        return float(_table(graph, host_gbytes)[mask])
     return float(_rated(graph, (mask,), host_gbytes)[0])
 
 
@@ -71,12 +76,19 @@ def tree_rates(graph: LinkGraph, masks: Masks, host_gbytes: float = HOST_GBYTES)
     where all pairs are alike, it is exact; beyond that every pair counts as the set's slowest one, which is
     a lower bound.
     """
+    if graph.gpus <= TABLE_GPUS:
+        return _table(graph, host_gbytes)[masks.astype(np.int64)]
     return _rated(graph, tuple(masks.tolist()), host_gbytes)
 
 
 def sizes_of(masks: Masks) -> NDArray[np.int64]:
     """Return how many GPUs each set has."""
     return np.array([mask.bit_count() for mask in masks.tolist()], np.int64)
+
+
+@lru_cache(maxsize=4096)
+def _table(graph: LinkGraph, host_gbytes: float) -> Floats:
+    return _rated(graph, tuple(range(1 << graph.gpus)), host_gbytes)
 
 
 @lru_cache(maxsize=4096)
