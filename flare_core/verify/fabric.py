@@ -6,33 +6,32 @@ anyone else.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from flare_core.verify.offers import Offer, rules_of
 from flare_core.verify.told import Row
 
 if TYPE_CHECKING:
     from flare_core.intent.types import Intent
+    from flare_core.inventory.types import Inventory
+    from flare_core.verify.offers import Offer
 
 Node = tuple[int, int]
-Used = Sequence[tuple[Row, Offer]]
+Used = Sequence[tuple[Row, "Offer"]]
 
 
-def node_of(row: Row, offer: Offer) -> Node:
+def node_of(row: Row, offer: "Offer") -> Node:
     """Return what tells the node of a row from every other."""
     return offer.row, row.node
 
 
-def path_of(offer: Offer) -> tuple[str, ...] | None:
+def path_of(offer: "Offer") -> tuple[str, ...] | None:
     """Return the names from the top of the fabric down to an offer's nodes; None where they are unknown."""
     text = offer.text("fabric_path")
     return None if text is None else tuple(json.loads(text))
 
 
-def one_infiniband(offers: Iterable[Offer]) -> bool:
+def one_infiniband(offers: Iterable["Offer"]) -> bool:
     """Whether all offers lie in one fabric, and it is InfiniBand."""
     offers = list(offers)
     tops = {path[0] if (path := path_of(offer)) else None for offer in offers}
@@ -45,16 +44,15 @@ def is_gang(intent: "Intent", used: Used) -> bool:
     return intent.workload.type == "job" and len({node_of(*each) for each in used}) > 1
 
 
-def span(used: Used, depth: int) -> int:
+def span(intent: "Intent", used: Used) -> int:
     """Return how many levels of the fabric lie between a gang's nodes: 1 where all share the whole path.
 
-    Parameters
-    ----------
-    used
-        Of at least two nodes.
-    depth
-        The number of levels; below the end of a shorter path its nodes stay together.
+    0 on one node, and for tasks that do not talk to each other. There are as many levels as the longest path
+    of any offer has; below the end of a shorter path its nodes stay together.
     """
+    if not is_gang(intent, used):
+        return 0
+    depth = depth_of(used[0][1].inventory)
     offers = {node_of(row, offer): offer for row, offer in used}.values()
     places = [_place(offer, depth, alone) for alone, offer in enumerate(offers)]
     shared = 0
@@ -63,7 +61,7 @@ def span(used: Used, depth: int) -> int:
     return 1 + depth - shared
 
 
-def _place(offer: Offer, depth: int, alone: int) -> tuple[object, ...]:
+def _place(offer: "Offer", depth: int, alone: int) -> tuple[object, ...]:
     """Return a node's place, level by level; what is unknown is nobody else's, but for the failure domain."""
     path = path_of(offer)
     if path is None:
@@ -72,21 +70,6 @@ def _place(offer: Offer, depth: int, alone: int) -> tuple[object, ...]:
     return tuple(path[: level + 1] for level in range(depth))
 
 
-def depths(intent: "Intent", used: Used) -> Iterator[int]:
-    """Yield how many levels the fabric may have: that of the longest path among the intent's candidates.
-
-    Which offers were candidates also depends on room, which other intents may have taken; so every length
-    that an offer has which keeps the intent's rules will do, from that of the longest path used.
-    """
-    here = max((len(path) for _, offer in used if (path := path_of(offer))), default=1)
-    yield here
-    inventory, origin = used[0][1].inventory, used[0][1].origin
-    labels, rules = inventory.label["fabric_path"], rules_of(intent)
-    longer: dict[int, list[int]] = {}
-    for code, text in enumerate(labels.values):
-        longer.setdefault(len(json.loads(text)), []).append(code)
-    for length in sorted(length for length in longer if length > here):
-        rows = np.flatnonzero(np.isin(labels.codes, longer[length])).tolist()
-        offers = (Offer(inventory, row, origin) for row in rows)
-        if any(all(rule.broken_by(offer) is None for rule in rules) for offer in offers):
-            yield length
+def depth_of(inventory: "Inventory") -> int:
+    """Return how many levels the fabric has: those of the longest path of any offer, at least 1."""
+    return max((len(json.loads(text)) for text in inventory.label["fabric_path"].values), default=1)

@@ -1,13 +1,13 @@
 """What a placement is said to deliver: latency, throughput, carbon, availability."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import isclose
 from typing import TYPE_CHECKING, Final
 
 from flare_core.verify.efficiency import fabric_efficiency
-from flare_core.verify.fabric import depths, is_gang, span
+from flare_core.verify.fabric import span
 from flare_core.verify.shares import WHOLE, share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -65,22 +65,21 @@ def _worst(values: Iterable[float | None]) -> float | None:
 
 
 def _performance(intent: "Intent", placed: Placed, used: Used) -> Violations:
-    told, ways = placed.performance_tflops, list(throughputs(intent, used))
-    due = [None if None in tasks else sum(filter(None, tasks)) for tasks in ways]
-    if not any(same(told, each, throughput_step(intent, used)) for each in due):
-        found = f"found {told}, expected {' or '.join(map(str, dict.fromkeys(due)))}"
+    tasks = throughputs(intent, used)
+    due = None if None in tasks else sum(filter(None, tasks))
+    if not same(placed.performance_tflops, due, throughput_step(intent, used)):
+        found = f"found {placed.performance_tflops}, expected {due}"
         yield Violation("figure", f"{placed.path}.performance_tflops", found)
 
 
-def throughputs(intent: "Intent", used: Used) -> Iterator[list[float | None]]:
-    """Yield what each task does, TFLOPS, for each number of levels that the fabric between them may have.
+def throughputs(intent: "Intent", used: Used) -> list[float | None]:
+    """Return what each task does, TFLOPS; None where the rating is unknown (in objectives it counts as 0).
 
     GPUs × rating × the part of each GPU × efficiency as told, and for a gang × that of the way between its
-    nodes; None where the rating is unknown (in objectives it counts as 0).
+    nodes.
     """
-    spans = [span(used, depth) for depth in depths(intent, used)] if is_gang(intent, used) else [0]
-    for apart in spans:
-        yield [_tflops(intent, row, offer, apart) for row, offer in used]
+    apart = span(intent, used)
+    return [_tflops(intent, row, offer, apart) for row, offer in used]
 
 
 def throughput_step(intent: "Intent", used: Used) -> float:
