@@ -30,7 +30,7 @@ def problem_of(one: World) -> Problem:
     balance = _balance(one.weights)
     asks = []
     for each in needs:
-        found = screen(each, inventory)
+        found = screen(each, inventory, alone=len(needs) == 1)
         worth = score(each, found, balance, scaled=len(needs) > 1)
         asks.append(Ask(each, found, worth, round(one.priorities.get(each.name, 1) * 1e6)))
     return Problem(tuple(asks), inventory)

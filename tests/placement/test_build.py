@@ -14,7 +14,7 @@ from tests.worlds import intent, offer
 
 
 def built(one: Problem, packing: Packing, i: int = 0, wishes: dict[int, str] | None = None) -> Placement:
-    return placed(one, packing, i, slice(0, 1), wishes or {})
+    return placed(one, packing, i, seats(one, packing)[i], slice(0, 1), wishes or {})
 
 
 def gpus(one: Problem, packing: Packing) -> list[list[tuple[int, ...]]]:
@@ -42,7 +42,7 @@ def test_every_node_begins_with_its_own_lowest_gpu() -> None:
 def test_tasks_are_numbered_by_offer_then_node() -> None:
     one = problem(intent(tasks=3), offer("b"), offer("a", nodes=2))
     packing = ((load(one, "b"), load(one, "a", node=1), load(one, "a", node=0)),)
-    assert seats(one, packing)[0] == [Seat(0, 0, 0, (0,)), Seat(0, 1, 0, (0,)), Seat(1, 0, 1, (0,))]
+    assert seats(one, packing)[0] == [Seat(0, 0, (0,), 0), Seat(0, 1, (0,), 0), Seat(1, 0, (0,), 1)]
 
 
 def test_nodes_have_the_numbers_of_the_inventory() -> None:

@@ -59,7 +59,7 @@ def test_the_document_of_a_placed_service_to_the_letter() -> None:
         "mig_profile": None,
         "gpu_milli": None,
         "spot": False,
-        "efficiency": 1.0,
+        "efficiency": 0.994687,  # of two GPUs of 10.5 TFLOPS with the least of NVLinks
         "hourly_cost": "8.50 EUR/hour",
         "start_time": "2026-01-15T10:00:00Z",
         "end_time": None,
@@ -81,7 +81,7 @@ def test_the_document_of_a_placed_service_to_the_letter() -> None:
                 "end_time": None,
                 "latency_ms": 18.0,
                 "carbon_g_per_hour": 2 * (2 * 300 + 3.8) * 0.25,
-                "performance_tflops": 42.0,
+                "performance_tflops": 2 * 20.888,
                 "availability_percent": 99.9,
                 "headroom": {"replicas": 3, "hourly_cost": "42.50 EUR/hour"},
                 "assignments": [{"task": 0, "gpus": [0, 1], **row}, {"task": 1, "gpus": [2, 3], **row}],

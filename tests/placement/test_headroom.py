@@ -8,6 +8,7 @@ import pytest
 
 from flare_core.inventory.types import ELASTIC
 from flare_core.model.constraints.capacity import Capacity
+from flare_core.model.constraints.gpus import Gpus
 from flare_core.placement.headroom import most_more
 from flare_core.placement.packing import Load, Loads, Packing, Problem, totals
 from tests.placement.problems import load, problem
@@ -150,7 +151,7 @@ def _kept(one: Problem, packing: Packing, i: int) -> bool:
     needs, sums = one.asks[i].needs, totals(one.asks[i], packing[i])
     within = needs.max_hourly_ueur is None or sums.hourly_ueur <= needs.max_hourly_ueur
     within &= needs.max_total_ueur is None or sums.total_ueur <= needs.max_total_ueur
-    return within and not list(Capacity().audit(one, packing))
+    return within and not [*Capacity().audit(one, packing), *Gpus().audit(one, packing)]
 
 
 def brute(one: Problem, packing: Packing, i: int) -> tuple[int, int]:

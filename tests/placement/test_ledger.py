@@ -14,30 +14,30 @@ def test_demand_counts_what_is_not_asked_as_nothing() -> None:
     one = problem(
         [intent("a", gpus=2, workload__storage__volumes=volumes), intent("b", gpus=0)], offer("o", gpus=2)
     )
-    assert demand(one.asks[0].needs) == Demand(2, 1000, 4096, 10240)
-    assert demand(one.asks[1].needs) == Demand(0, 1000, 4096, 0)
-    assert Demand(1, 2, 3, 4).times(3).plus(Demand(1, 1, 1, 1)) == Demand(4, 7, 10, 13)
+    assert demand(one.asks[0].needs) == Demand(1000, 4096, 10240)
+    assert demand(one.asks[1].needs) == Demand(1000, 4096, 0)
+    assert Demand(2, 3, 4).times(3).plus(Demand(1, 1, 1)) == Demand(7, 10, 13)
 
 
 def test_capacity_is_what_is_left_beside_what_runs_and_unknown_is_nothing() -> None:
     one = problem(intent(gpus=0, workload__resources={}), offer("o", gpus=4, nodes=2, node_states=STATES))
     fresh, used = (int(one.asks[0].found.group[group_of(one, "o", node=node)]) for node in (0, 1))
-    assert capacity(one.inventory, fresh) == Demand(4, 32_000, 131_072, 1_048_576)
-    assert capacity(one.inventory, used) == Demand(1, 4_000, 16_384, 1_048_576)
+    assert capacity(one.inventory, fresh) == Demand(32_000, 131_072, 1_048_576)
+    assert capacity(one.inventory, used) == Demand(4_000, 16_384, 1_048_576)
     bare = problem(
         intent(workload__resources={"gpu": {"count": 1}}), offer("o", cpu=None, memory=None, storage=None)
     )
-    assert capacity(bare.inventory, 0) == Demand(1, 0, 0, 0)
+    assert capacity(bare.inventory, 0) == Demand(0, 0, 0)
 
 
 @pytest.mark.parametrize(
     ("free", "task", "fit"),
     [
-        (Demand(4, 8, 8, 0), Demand(1, 2, 3, 0), 2),
-        (Demand(4, 8, 9, 0), Demand(1, 2, 3, 0), 3),
-        (Demand(4, 8, 9, 0), Demand(2, 0, 0, 0), 2),
-        (Demand(4, 8, 9, 0), Demand(0, 0, 0, 0), 7),
-        (Demand(4, 8, 9, 0), Demand(1, 1, 1, 1), 0),
+        (Demand(8, 8, 0), Demand(2, 3, 0), 2),
+        (Demand(8, 9, 0), Demand(2, 3, 0), 3),
+        (Demand(8, 9, 0), Demand(4, 0, 0), 2),
+        (Demand(8, 9, 0), Demand(0, 0, 0), 7),
+        (Demand(8, 9, 0), Demand(1, 1, 1), 0),
     ],
 )
 def test_the_scarcest_resource_decides_how_many_tasks_fit(free: Demand, task: Demand, fit: int) -> None:

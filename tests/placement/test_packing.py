@@ -15,7 +15,7 @@ from tests.worlds import intent, offer
 
 def test_sums_and_worst_values_over_two_offers() -> None:
     one = problem(
-        intent("j", "job", 3, workload__job__timeout="90m"),
+        intent("j", "batch", 3, workload__job__timeout="90m"),
         offer("a", price="0.333333", performance__latency_ms=5),
         offer("b", price=1, gpus=3, gpu__fp32_tflops="40", performance__cold_start_time="10s"),
     )
@@ -29,8 +29,11 @@ def test_sums_and_worst_values_over_two_offers() -> None:
         cost_ueur=500_000 + 2 * 500_001,
         total_ueur=500_000 + 2 * 500_001,
         performance_mtflops=10_500 + 2 * 40_000,
+        prefixes=(),
         latency_us=35_000,
         carbon_ug=3 * carbon,
+        span=0,
+        off_fabric=False,
     )
 
 
@@ -51,7 +54,9 @@ def test_misses_are_counted_by_the_task_and_preference() -> None:
 
 
 def test_nothing_placed_is_nothing() -> None:
-    assert totals(problem(intent(), offer("a")).asks[0], ()) == Totals(*[0] * 9)
+    assert totals(problem(intent(), offer("a")).asks[0], ()) == Totals(
+        *[0] * 7, prefixes=(), latency_us=0, carbon_ug=0, span=0, off_fabric=False
+    )
 
 
 def brute(domains: list[tuple[int, float]]) -> float:
