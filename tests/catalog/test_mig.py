@@ -66,3 +66,50 @@ def test_core_share_follows_published_multiprocessors() -> None:
     unpublished = mig.profiles_of("nvidia-h100-pcie-80gb")[0]
     assert unpublished.multiprocessors is None
     assert mig.core_share(unpublished) == 1 / 8
+
+
+A100 = mig.cuts_of("nvidia-a100-sxm4-40gb")
+
+
+def test_parts_of_one_geometry_are_cut_alike() -> None:
+    assert A100 == mig.cuts_of("nvidia-a100-pcie-40gb") != mig.cuts_of("nvidia-a100-sxm4-80gb")
+    assert mig.cuts_of("nvidia-t4-16gb") == ()
+    assert [cut.name for cut in A100 if not cut.plain] == ["1g.5gb+me"]
+    assert {cut.name: bin(cut.mask(4)) for cut in A100 if 4 in cut.starts} == {
+        "1g.5gb": "0b10000",
+        "1g.5gb+me": "0b10000",
+        "1g.10gb": "0b110000",
+        "2g.10gb": "0b110000",
+        "3g.20gb": "0b11110000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("instances", "fault"),
+    [
+        ([], None),
+        ([("1g.5gb", start) for start in range(7)], None),
+        ([("3g.20gb", 4), ("4g.20gb", 0)], None),
+        ([("3g.20gb", 0), ("3g.20gb", 4)], None),
+        ([("1g.10gb", 6), ("1g.5gb+me", 5), ("2g.10gb", 0)], None),
+        ([("2g.20gb", 0)], "the part has no profile 2g.20gb"),
+        ([("4g.20gb", 4)], "4g.20gb cannot begin at slice 4"),
+        ([("1g.5gb", 7)], "1g.5gb cannot begin at slice 7"),
+        ([("3g.20gb", 0), ("1g.5gb", 3)], "1g.5gb at slice 3 overlaps another instance"),
+        ([("1g.5gb+me", 0), ("1g.5gb+me", 1)], "one GPU takes at most 1 of 1g.5gb+me"),
+    ],
+)
+def test_a_layout_is_what_the_placement_table_allows(
+    instances: list[tuple[str, int]], fault: str | None
+) -> None:
+    assert mig.layout_fault(A100, instances) == fault
+    assert mig.layout_fault(A100, instances[::-1]) is None or fault is not None
+
+
+def test_a_layout_has_no_more_compute_slices_than_the_part() -> None:
+    """Where memory slices would do: only a table with fewer compute slices can show it."""
+    narrow = tuple(cut for cut in A100 if cut.compute < 4)  # at most 3 compute slices
+    assert (
+        mig.layout_fault(narrow, [("3g.20gb", 0), ("1g.5gb", 4)])
+        == "4 compute slices are more than the part has"
+    )

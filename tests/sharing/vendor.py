@@ -55,7 +55,7 @@ def layouts(sku: str, there: Sequence[Instance], new: Sequence[str]) -> Iterator
     if not new:
         yield ()
         return
-    for start in table(sku)[new[0]].starts:
+    for start in table(sku)[new[0]].starts if new[0] in table(sku) else ():
         first = (new[0], start)
         if allows(sku, [*there, first]):
             for rest in layouts(sku, [*there, first], new[1:]):
