@@ -23,7 +23,7 @@ from flare_core.errors import (
 from flare_core.explanation.rejection import Case, Place, Price, rejection
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options, Progress
-from flare_core.placement.build import assignments, placed, runner_up, seats
+from flare_core.placement.build import assignments, placed, runner_up, settled
 from flare_core.placement.packing import Ask, Packing, Problem, totals
 from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Status
@@ -242,8 +242,9 @@ def _plan(
     index = {ask.name: i for i, ask in enumerate(problem.asks)}
     order = [index[intent.name] for intent in intents]
     in_order = Problem(tuple(problem.asks[i] for i in order), problem.inventory)
-    packing = tuple(found.packing[i] for i in order)
-    own_seats = seats(problem, found.packing)
+    whole, own_seats = settled(problem, found.packing)
+    found = replace(found, packing=whole)
+    packing = tuple(whole[i] for i in order)
     all_seats = [own_seats[i] for i in order]
     placements: list[Placement] = []
     row = 0

@@ -37,10 +37,10 @@ def _loss(inventory: Inventory, rows: IntArray, performance: IntArray, depth: in
 
 
 def _prefixes(inventory: Inventory, rows: IntArray) -> IntArray:
-    """Return codes of path prefixes; paths that are shorter repeat their last element."""
+    """Return codes of path prefixes; paths shorter than the inventory's longest repeat their last element."""
     said: Labels = inventory.label["fabric_path"].take(rows)
     paths = [tuple(json.loads(text)) for text in said.values]
-    depth = max((len(paths[code]) for code in set(said.codes[said.codes >= 0].tolist())), default=1)
+    depth = max(map(len, paths), default=1) or 1
     names = sorted({path[: d + 1] for path in paths for d in range(len(path))})
     code = {name: number for number, name in enumerate(names)}
     table = np.full((len(paths) + 1, depth), -1, np.int64)

@@ -71,8 +71,9 @@ def task_ueur(
     if by_node.all():
         return node_ueur
     if needs.gpus:
-        # The price of one GPU is rounded, once; its multiples are exact.
-        whole = np.maximum(inventory.whole["gpu_count"][rows], needs.gpus)
+        # The price of one GPU is rounded, once; its multiples are exact. Instances may lie on one GPU.
+        least = needs.gpus if parts is WHOLE else 1
+        whole = np.maximum(inventory.whole["gpu_count"][rows], least)
         gpu_ueur = -(-node_ueur // whole)
         # A part of a GPU is divided off the rounded price of the GPU, and rounded up again.
         part = needs.gpus * (gpu_ueur if parts is WHOLE else _ceil(gpu_ueur * parts.part, parts.whole))

@@ -69,7 +69,8 @@ class Fabric:
     Attributes
     ----------
     prefix
-        Codes of the path's first 1, 2, … elements, shape (candidates, depth); -1 where the path is unknown:
+        Codes of the path's first 1, 2, … elements, shape (candidates, depth), as many as the inventory's
+        longest path has; -1 where the path is unknown:
         then no two nodes share it, not even two of the same offer.
     loss
         Thousandths of a TFLOPS that one task loses in a gang of span 0, 1, …, shape (candidates, depth + 2).
@@ -131,6 +132,8 @@ class Candidates:
         Index into ``cuts`` where a task takes a part of a GPU, -1 where whole ones.
     fabric
         Of gangs, how far its tasks are from each other; without columns for others.
+    best
+        Whether some node has no better seats than these.
     origin
         Number of the candidate before any pruning; ascending.
 
@@ -144,6 +147,8 @@ class Candidates:
         Nodes; -1 is as many as one pays for.
     group_tasks
         Tasks of this intent that one such node holds beside what is used, at least 1.
+    group_room
+        The same in seats of any grade.
     group_sets
         Index into ``sets``: which GPUs a task may take here; -1 any.
     group_origin
@@ -176,11 +181,13 @@ class Candidates:
     efficiency_ppm: IntArray
     cut: IntArray
     fabric: "Fabric"
+    best: Mask
     origin: IntArray
     group_candidate: IntArray
     group: IntArray
     group_nodes: IntArray
     group_tasks: IntArray
+    group_room: IntArray
     group_sets: IntArray
     group_origin: IntArray
     cuts: tuple["Cut | None", ...]

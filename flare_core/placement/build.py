@@ -1,5 +1,6 @@
 """From a packing to the public plan: rows, sums and what they mean for people."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +11,6 @@ from flare_core.candidates.inside import linked
 from flare_core.inventory.kinds import read_kind
 from flare_core.inventory.types import IntArray, Inventory
 from flare_core.placement.headroom import most_more
-from flare_core.placement.nodes import Guest
 from flare_core.placement.packing import (
     Ask,
     Load,
@@ -18,10 +18,11 @@ from flare_core.placement.packing import (
     Packing,
     Problem,
     is_off_fabric,
+    span_of,
     totals,
     up_probability,
 )
-from flare_core.placement.seating import seat
+from flare_core.placement.seating import Guests, seat
 from flare_core.placement.types import Assignments, Headroom, Placement, RunnerUp, Status
 from flare_core.requirements.types import Limit, Workload
 from flare_core.sharing.cards import milli
@@ -38,28 +39,39 @@ class Seat(NamedTuple):
     candidate: int
 
 
-def seats(problem: Problem, packing: Packing) -> list[list[Seat]]:
-    """Return the seats of every intent in task order: by offer id, then node, then GPUs."""
-    guests: dict[tuple[int, int], list[tuple[int, Load]]] = {}
+def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat]]]:
+    """Return the seats of every intent in task order, by offer id, then node, then GPUs; and their packing.
+
+    The GPUs of each node are chosen for all its tasks together, so some may come into seats of another grade:
+    as good altogether, or better where the search was cut short.
+    """
+    on_node: dict[tuple[int, int], dict[int, list[Load]]] = {}
     for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
         for load in loads:
-            guests.setdefault((int(ask.found.group[load.group]), load.node), []).append((i, load))
-    result: list[list[Seat]] = [[] for _ in problem.asks]
-    for (group, _), on_node in guests.items():
+            node = (int(ask.found.group[load.group]), load.node)
+            on_node.setdefault(node, {}).setdefault(i, []).append(load)
+    spans = [span_of(ask, loads) for ask, loads in zip(problem.asks, packing, strict=True)]
+    seats: list[list[Seat]] = [[] for _ in problem.asks]
+    counted: list[Counter[tuple[int, int]]] = [Counter() for _ in problem.asks]
+    for (group, v), guests in on_node.items():
         chosen = seat(
             problem.inventory,
             group,
-            [Guest(problem.asks[i], load.group, load.tasks) for i, load in on_node],
+            [Guests(problem.asks[i], spans[i], own) for i, own in guests.items()],
         )
-        for (i, load), tasks in zip(on_node, chosen, strict=True):
-            offer, number = _place(problem, problem.asks[i], load)
-            result[i] += [Seat(offer, number, gpus, load.candidate) for gpus in tasks]
-    return [sorted(own) for own in result]
-
-
-def _place(problem: Problem, ask: Ask, load: Load) -> tuple[int, int]:
-    group = int(ask.found.group[load.group])
-    return int(ask.found.rows[load.candidate]), problem.inventory.groups.node(group, load.node)
+        number = problem.inventory.groups.node(group, v)
+        offer = int(problem.inventory.groups.offer[group])
+        for i, tasks in zip(guests, chosen, strict=True):
+            owner = problem.asks[i].found.group_candidate
+            seats[i] += [Seat(offer, number, one.gpus, int(owner[one.group])) for one in tasks]
+            counted[i].update((one.group, v) for one in tasks)
+    again = tuple(
+        tuple(
+            sorted(Load(int(ask.found.group_candidate[g]), g, v, tasks) for (g, v), tasks in counts.items())
+        )
+        for ask, counts in zip(problem.asks, counted, strict=True)
+    )
+    return again, [sorted(own) for own in seats]
 
 
 def assignments(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Assignments:
@@ -181,12 +193,15 @@ def _got(ask: Ask, inventory: Inventory, preference: Limit, one: Seat) -> str:
     if preference.rule == "fabric":
         return inventory.label["fabric_interconnect"][one.offer] or "unknown"
     kind = read_kind(str(inventory.label["gpu_kind"][one.offer]))
-    graph = linked(kind, flat=int(ask.found.cut[one.candidate]) >= 0)
+    cut = int(ask.found.cut[one.candidate]) >= 0
+    graph = linked(kind._replace(gpu_count=max(2, kind.gpu_count)), flat=cut)
     if preference.rule == "topology":
         return "none" if graph.known else "unknown"
     if not graph.known and kind.interconnect is None:
         return "unknown"
-    return LinkClass(set_class(graph, sum(1 << gpu for gpu in set(one.gpus)))).name.lower()
+    # Of parts any two GPUs stand for all: they are alike, and may even be one.
+    mask = sum(1 << gpu for gpu in one.gpus) if graph.known else 0b11
+    return LinkClass(set_class(graph, mask)).name.lower()
 
 
 def _availability(ask: Ask, inventory: Inventory, loads: Loads, used: list[int]) -> float | None:

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flare_core.inventory.types import ELASTIC, IntArray, Mask
-from flare_core.placement.apart import contested, nodes_apart
+from flare_core.inventory.types import IntArray, Mask
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.packing import Ask, Packing, Problem, Totals, totals
 
@@ -17,9 +16,6 @@ FRONT = 64
 
 def most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
     """Return (replicas, hourly price of all replicas in micro-EUR).
-
-    On nodes whose GPUs several intents cut or choose among, only those count that nobody of the plan needs:
-    less than would fit, never more.
 
     More replicas go anywhere they are eligible, beside everything that `packing` places, while the
     intent's own budgets hold; (0, …) without ``auto_scale``.
@@ -111,20 +107,14 @@ def _lots(problem: Problem, packing: Packing, i: int, wanted: int) -> list[_Lot]
     """Return what could still be bought."""
     ask = problem.asks[i]
     found, ledger = ask.found, Ledger.of(problem, packing)
-    apart = nodes_apart(problem)
-    closed = contested(problem, apart)
     lots: list[_Lot] = []
-    for g, j in enumerate(found.group_candidate.tolist()):
+    for g in sorted(np.unique(found.group, return_index=True)[1].tolist()):  # once, whatever its grades
+        j = int(found.group_candidate[g])
         hourly, total = int(found.task_ueur[j]), int(found.task_total_ueur[j])
         carbon = int(found.carbon_ug[j])
-        begun = sum(ledger.room(i, ask, g, node) for node in ledger.used.get(int(found.group[g]), ()))
-        slots = int(found.group_tasks[g])
+        begun = sum(ledger.growth(i, ask, g, node) for node in ledger.used.get(int(found.group[g]), ()))
+        slots = int(found.group_room[g])
         fresh = ledger.unused(ask, g, -(-wanted // slots))
-        group = int(found.group[g])
-        if group in closed:  # only nodes that nobody of the plan needs
-            begun, count = 0, int(found.group_nodes[g])
-            best = g == int(np.flatnonzero(found.group == group)[0])
-            fresh = 0 if not best else fresh if count == ELASTIC else min(fresh, count - apart[group])
         if found.by_node[j]:
             lots += [_Lot(1, 0, 0, carbon, begun), _Lot(slots, hourly, total, carbon, fresh)]
         else:

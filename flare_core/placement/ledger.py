@@ -1,6 +1,7 @@
 """What is taken of each node while a placement is put together."""
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from flare_core.inventory.types import ELASTIC, Inventory
@@ -116,6 +117,30 @@ class Ledger:
             else:
                 high = middle - 1
         return low
+
+    def growth(self, i: int, ask: Ask, g: int, node: int) -> int:
+        """Return how many more tasks of intent `i` fit on a node in use, their seats chosen anew."""
+        key = (int(ask.found.group[g]), node)
+        most = int(ask.found.group_room[g])
+        if ask.found.by_node[ask.found.group_candidate[g]] and self.owner[key] != i:
+            return 0
+        free, taken = capacity(self.inventory, key[0]), self.taken[key]
+        left = Demand(*(max(0, a - b) for a, b in zip(free, taken, strict=True)))
+        most = min(most, tasks_that_fit(left, demand(ask.needs), most))
+        if not ask.needs.gpus:
+            return most
+        together: dict[int, Guest] = {}
+        for (k, h), guest in self.guests[key].items():
+            known = together[k].tasks if k in together else 0
+            together[k] = Guest(guest.ask, h, guest.tasks + known, any_grade=True)
+        own = together[i].tasks if i in together else 0
+        fits = (
+            gpus_hold(
+                self.inventory, key[0], (together | {i: Guest(ask, g, own + more, any_grade=True)}).values()
+            )
+            for more in range(1, most + 1)
+        )
+        return sum(takewhile(bool, fits))
 
     def unused(self, ask: Ask, g: int, wanted: int) -> int:
         """Return how many nodes of candidate group `g` nobody uses, at most `wanted`."""

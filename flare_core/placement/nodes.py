@@ -22,11 +22,12 @@ from flare_core.topology.charts import Claim, can_seat
 
 
 class Guest(NamedTuple):
-    """Tasks of one intent on a node, in seats of its entry `g` of the node's group."""
+    """Tasks of one intent on a node, in seats of its entry `g` of the node's group, or of any grade."""
 
     ask: Ask
     g: int
     tasks: int
+    any_grade: bool = False
 
     @property
     def cut(self) -> Cut | None:
@@ -37,8 +38,12 @@ class Guest(NamedTuple):
     @property
     def sets(self) -> tuple[int, ...]:
         """The sets of GPUs that a task may take; none named where any will do."""
-        code = int(self.ask.found.group_sets[self.g])
-        return () if code < 0 else self.ask.found.sets[code]
+        found = self.ask.found
+        mine = np.flatnonzero(found.group == found.group[self.g]) if self.any_grade else [self.g]
+        codes = [int(found.group_sets[g]) for g in mine]
+        if min(codes) < 0:
+            return ()
+        return tuple(sorted(mask for code in codes for mask in found.sets[code]))
 
     @property
     def want(self) -> Want | None:

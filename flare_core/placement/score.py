@@ -12,7 +12,8 @@ the worst task.
 A sum of scaled terms (``Balanced_Optimization``, and every objective where several intents share a plan) is
 quantised here, once, in steps of 2**-36 of a term's range. The best and worst value of a term are those of
 all tasks on one candidate, capacity aside; where a node is paid once for several tasks, the best is with
-full nodes and the worst with a node for each task. A term that is the same everywhere counts nothing.
+full nodes and the worst with a node for each task; a node has its best seats, and a gang no distance. A term
+that is the same everywhere counts nothing.
 """
 
 from collections.abc import Mapping
@@ -67,10 +68,7 @@ def per_node(needs: Requirements, found: Candidates) -> Mask:
     if needs.tasks == 1:
         return np.zeros(len(found), np.bool_)
     most = np.zeros(len(found), np.int64)
-    np.maximum.at(most, found.group_candidate, found.group_tasks)
-    if found.sets:  # seats of several grades are on the same node
-        _, which, times = np.unique(found.group, return_inverse=True, return_counts=True)
-        np.maximum.at(most, found.group_candidate, times[which])
+    np.maximum.at(most, found.group_candidate, found.group_room)
     return found.by_node & (most > 1)
 
 
@@ -114,9 +112,14 @@ def _scaled(needs: Requirements, found: Candidates, weights: Mapping[str, float]
     total = sum(weights.values())
     share = {term: weight / total for term, weight in weights.items()}
     task, node, offset = _scaled_cost(needs, found, share.get("cost", 0.0))
-    for term, values in (("performance", -found.performance_mtflops), ("carbon", found.carbon_ug)):
-        task = task + _shifted(values, share.get(term, 0.0) / needs.tasks)
-    slower = _scale(int(np.ptp(found.performance_mtflops)), share.get("performance", 0.0) / needs.tasks)
+    # What lesser seats on the same nodes yield does not change what is best and worst.
+    best = found.performance_mtflops[found.best]
+    slower = _scale(int(np.ptp(best)), share.get("performance", 0.0) / needs.tasks)
+    for scaled in (
+        np.rint((best.max() - found.performance_mtflops) * slower).astype(np.int64),
+        _shifted(found.carbon_ug, share.get("carbon", 0.0) / needs.tasks),
+    ):
+        task = task + scaled
     fabric = np.rint(found.fabric.loss * slower).astype(np.int64)
     return Score(task, node, _shifted(found.latency_us, share.get("latency", 0.0)), fabric, offset, 1 / STEPS)
 
@@ -128,7 +131,7 @@ def _scaled_cost(needs: Requirements, found: Candidates, weight: float) -> tuple
     if not whole.any():
         return _shifted(cost, weight / needs.tasks), zero, 0
     held = np.ones(len(found), np.int64)
-    np.maximum.at(held, found.group_candidate, found.group_tasks)
+    np.maximum.at(held, found.group_candidate, found.group_room)
     best = int((cost * np.where(whole, -(-needs.tasks // held), needs.tasks)).min())
     scale = _scale(needs.tasks * int(cost.max()) - best, weight)
     steps = np.rint(cost * scale).astype(np.int64)

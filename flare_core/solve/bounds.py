@@ -31,7 +31,7 @@ def floors(ask: Ask) -> FloatArray:
     """
     tasks, score, room = ask.needs.tasks, ask.score, seats(ask)
     most = np.ones(len(ask.found), np.int64)
-    np.maximum.at(most, ask.found.group_candidate, ask.found.group_tasks)
+    np.maximum.at(most, ask.found.group_candidate, ask.found.group_room)
     full = np.minimum(most, tasks)
     rate = score.task + score.node / full
     least, dearest = _cheapest(rate, room, tasks)

@@ -37,7 +37,7 @@ ALTERNATIVES = 32
 def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
     """Return the optimal packing of a single intent, or None where this reasoning does not prove one."""
     ask = problem.asks[0]
-    if per_node(ask.needs, ask.found).any() or _several_grades(ask):
+    if not len(ask.found) or per_node(ask.needs, ask.found).any() or _several_grades(ask):
         return None
     room = seats(ask)
     tasks = min(ask.needs.tasks, int(room.sum()))

@@ -24,7 +24,7 @@ ROUNDS = 256
 def prune(problem: Problem) -> Problem:
     """Return `problem` without candidates that no optimal plan uses."""
     rivals = sum(ask.needs.tasks for ask in problem.asks)
-    kept = (~_needless(ask, rivals) | _growth(ask, rivals) for ask in problem.asks)
+    kept = (~_needless(ask, rivals) | _growth(ask, rivals) | _mixed(ask) for ask in problem.asks)
     return replace(problem, asks=tuple(restrict(a, keep) for a, keep in zip(problem.asks, kept, strict=True)))
 
 
@@ -56,6 +56,21 @@ _PER_CANDIDATE = tuple(
     for name in Candidates.__dataclass_fields__
     if not name.startswith("group") and name not in ("fabric", "cuts", "sets", "funnel", "warnings")
 )
+
+
+def _mixed(ask: Ask) -> Mask:
+    """Return the candidates whose tasks cannot be moved one by one without moving others.
+
+    They share nodes with tasks in seats of another grade, and leaving the node costs another one's price, or
+    takes a gang apart.
+    """
+    found = ask.found
+    mixed = np.zeros(len(found), np.bool_)
+    if found.sets:
+        _, which, times = np.unique(found.group, return_inverse=True, return_counts=True)
+        mixed[found.group_candidate[times[which] > 1]] = True
+        mixed &= found.by_node | ask.needs.gang
+    return mixed
 
 
 def _needless(ask: Ask, rivals: int) -> Mask:

@@ -62,6 +62,7 @@ class Chart:
 
     grades: tuple[Grade, ...]
     most: int  # tasks that find a set of any grade at once
+    blind: bool = False  # how fast a GPU is is unknown, so that efficiency counts for nothing
 
     def alone(self, tasks: int) -> tuple[Grade, ...]:
         """Return the grades that `tasks` tasks at most could need on a node that they have for themselves.
@@ -69,7 +70,9 @@ class Chart:
         The best one where it has room for as many tasks as the node has.
         """
         enough = min(self.most, tasks)
-        return self.grades[:1] if self.grades and self.grades[0].most >= enough else self.grades
+        if self.blind or not self.grades or self.grades[0].most < enough:
+            return self.grades
+        return self.grades[:1]
 
 
 @lru_cache(maxsize=65_536)
@@ -103,7 +106,7 @@ def chart(
     good = tuple(sorted(mask for grade in grades for mask in grade.sets))
     if len(grades) == 1 and len(good) == len(sets):
         grades = [grades[0]._replace(sets=())]
-    return Chart(tuple(grades), most_disjoint(good))
+    return Chart(tuple(grades), most_disjoint(good), blind=rating_tflops is None)
 
 
 def _sets(members: list[int], k: int) -> list[int]:

@@ -17,7 +17,9 @@ checked on each answer and excluded by the same kind of clause.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Self
 
 from flare_core.candidates.inside import partly_free
@@ -32,6 +34,10 @@ from flare_core.topology.charts import Claim, can_seat
 
 MOST_VECTORS = 4096
 """Numbers of tasks on a node that are tried beforehand; beyond, answers are checked one by one."""
+
+
+Crowd = list[tuple[Guest, Var]]
+"""Who is on a node, and the variable that counts his tasks there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +56,40 @@ class Gpus:
     def post(self, draft: Draft) -> None:
         """State it to the solver."""
         for group in sorted(draft.contested):
-            self._post_sets(draft, group)
             for v in range(draft.shared[group]):
-                self._post_shares(draft, group, v)
+                crowd = [(guest, draft.at[i, g, v]) for guest, (i, g) in _guests(draft, group)]
+                self.post_crowd(draft, group, crowd)
 
-    def _post_shares(self, draft: Draft, group: int, v: int) -> None:
+    def post_crowd(self, draft: Draft, group: int, crowd: Crowd) -> None:
+        """State to the solver that a node's GPUs hold so many tasks of each guest."""
+        self._post_shares(draft, group, crowd)
+        self._post_sets(draft, group, crowd)
+
+    def _post_shares(self, draft: Draft, group: int, crowd: Crowd) -> None:
         inventory = draft.problem.inventory
-        guests = _guests(draft, group)
-        cut = next((guest.cut for guest, _ in guests if guest.cut is not None), None)
+        cut = next((guest.cut for guest, _ in crowd if guest.cut is not None), None)
         if cut is None:
             return
-        kinds = tuple(sorted({guest.cut.share for guest, _ in guests if guest.cut is not None}, key=str))
-        free = max(0, int(inventory.groups.free_gpus[group]))
+        kinds = tuple(sorted({guest.cut.share for guest, _ in crowd if guest.cut is not None}, key=str))
         states = Counter(partly_free(inventory, group, cut.card).values())
-        states[fresh(cut.card)] += free
+        states[fresh(cut.card)] += max(0, int(inventory.groups.free_gpus[group]))
         room: dict[Kind, list[tuple[Var, int]]] = {kind: [] for kind in kinds}
         for state, number in states.items():
-            taken = self._post_state(draft, (group, v), (cut.card, state, number), room)
+            taken = self._post_state(draft, (cut.card, state, number), room)
             if state == fresh(cut.card):
-                whole = [
-                    (draft.at[user[0], user[1], v], guest.ask.needs.gpus)
-                    for guest, user in guests
-                    if guest.cut is None
-                ]
-                pairs = [*whole, *((var, 1) for var in taken)]
-                draft.at_most(self, draft.total(pairs), number)
+                whole = [(at, guest.ask.needs.gpus) for guest, at in crowd if guest.cut is None]
+                draft.at_most(self, draft.total([*whole, *((var, 1) for var in taken)]), number)
         for kind in kinds:
             wanted = [
-                (draft.at[user[0], user[1], v], guest.ask.needs.gpus)
-                for guest, user in guests
+                (at, guest.ask.needs.gpus)
+                for guest, at in crowd
                 if guest.cut is not None and guest.cut.share == kind
             ]
             had = [(var, -count) for var, count in room[kind]]
             draft.at_most(self, draft.total([*wanted, *had]), 0)
 
     def _post_state(
-        self,
-        draft: Draft,
-        node: tuple[int, int],
-        gpus: tuple[Card, State, int],
-        room: dict[Kind, list[tuple[Var, int]]],
+        self, draft: Draft, gpus: tuple[Card, State, int], room: dict[Kind, list[tuple[Var, int]]]
     ) -> list[Var]:
         """Return how many GPUs in one state take each pattern, and add to `room` what they hold."""
         card, state, number = gpus
@@ -97,7 +97,7 @@ class Gpus:
         chosen: list[Var] = []
         for pattern in patterns(card, state, kinds) if number else ():
             if any(pattern):
-                var = draft.count(number, f"pattern[{node},{state},{pattern}]")
+                var = draft.count(number, f"pattern[{state},{pattern}]")
                 chosen.append(var)
                 for kind, count in zip(kinds, pattern, strict=True):
                     if count:
@@ -105,19 +105,18 @@ class Gpus:
         draft.at_most(self, draft.total((var, 1) for var in chosen), number)
         return chosen
 
-    def _post_sets(self, draft: Draft, group: int) -> None:
+    def _post_sets(self, draft: Draft, group: int, crowd: Crowd) -> None:
         """Exclude the numbers of tasks that find no disjoint sets."""
-        choosing = [(guest, user) for guest, user in _guests(draft, group) if guest.sets]
-        most = [int(guest.ask.found.group_tasks[guest.g]) for guest, _ in choosing]
-        size = 1
-        for tasks in most:
-            size *= tasks + 1
-        if len(choosing) < 2 or size > MOST_VECTORS:
+        choosing = [(guest, at) for guest, at in crowd if guest.sets]
+        most = tuple(draft.bounds[at.index][1] for _, at in choosing)
+        if len(choosing) < 2 and not any(guest.any_grade for guest, _ in choosing):
             return
-        free = free_set(draft.problem.inventory, group)
-        for vector in _least_unseated(free, [guest for guest, _ in choosing], most):
-            at = {user: tasks for (_, user), tasks in zip(choosing, vector, strict=True) if tasks}
-            self._forbid(draft, group, at)
+        claims = tuple(Claim(guest.ask.needs.gpus, 0, guest.sets) for guest, _ in choosing)
+        for vector in _least_unseated(free_set(draft.problem.inventory, group), claims, most):
+            ways_out = [
+                draft.fewer(at, tasks) for (_, at), tasks in zip(choosing, vector, strict=True) if tasks
+            ]
+            draft.lines.setdefault(self, []).append(draft.model.add_bool_or(ways_out))
 
     def _forbid(self, draft: Draft, group: int, at: dict[tuple[int, int], int]) -> None:
         """Exclude on every node of a group that all of `at` lie there, each at least so often."""
@@ -148,18 +147,21 @@ def _guests(draft: Draft, group: int) -> list[tuple[Guest, tuple[int, int]]]:
     return [(Guest(draft.problem.asks[i], g, 1), (i, g)) for i, g in users]
 
 
-def _least_unseated(free: int, guests: list[Guest], most: list[int]) -> Iterator[tuple[int, ...]]:
-    """Yield the minimal numbers of tasks that find no disjoint sets in `free`."""
+@lru_cache(maxsize=4096)
+def _least_unseated(
+    free: int, claims: tuple[Claim, ...], most: tuple[int, ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the minimal numbers of tasks that find no disjoint sets; none where too many to try."""
+    if prod(tasks + 1 for tasks in most) > MOST_VECTORS:
+        return ()
     found: list[tuple[int, ...]] = []
     vectors = product(*(range(tasks + 1) for tasks in most))
     for vector in sorted(vectors, key=lambda v: (sum(v), v)):
         if any(all(a >= b for a, b in zip(vector, known, strict=True)) for known in found):
             continue
-        claims = tuple(
-            Claim(guest.ask.needs.gpus, tasks, guest.sets)
-            for guest, tasks in zip(guests, vector, strict=True)
-            if tasks
+        asked = tuple(
+            claim._replace(tasks=tasks) for claim, tasks in zip(claims, vector, strict=True) if tasks
         )
-        if claims and not can_seat(free, claims):
+        if asked and not can_seat(free, asked):
             found.append(vector)
-            yield vector
+    return tuple(found)

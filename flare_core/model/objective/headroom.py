@@ -12,7 +12,9 @@ from ortools.sat.python import cp_model
 from flare_core.inventory.types import ELASTIC
 from flare_core.model.constraints.budget import Budget
 from flare_core.model.constraints.capacity import resources
+from flare_core.model.constraints.gpus import Gpus
 from flare_core.model.draft import Draft, Var
+from flare_core.placement.nodes import Guest
 
 
 def replicas(draft: Draft) -> Iterator[Var]:
@@ -31,9 +33,8 @@ def _more(draft: Draft, i: int, wanted: int) -> Var:
         if int(ask.found.group[g]) not in draft.shared:
             extra[g], bought[g] = _beside(draft, i, g, wanted)
         elif int(ask.found.group[g]) in draft.contested:
-            extra[g], more_nodes = _beyond(draft, i, g, wanted)
-            if more_nodes is not None:
-                bought[g] = more_nodes
+            if (i, g) == next(user for user in draft.users[int(ask.found.group[g])] if user[0] == i):
+                extra[g], bought[g] = _on_contested(draft, i, g, wanted)
         else:
             extra[g] = list(_on_shared(draft, i, g, wanted))
     total = draft.count(wanted, f"more[{ask.name}]")
@@ -78,16 +79,46 @@ def _on_shared(draft: Draft, i: int, g: int, wanted: int) -> Iterator[Var]:
         yield more
 
 
-def _beyond(draft: Draft, i: int, g: int, wanted: int) -> tuple[list[Var], Var | None]:
-    """Return ([more tasks], more nodes) on nodes of a contested group that nobody of the plan needs."""
+def _on_contested(draft: Draft, i: int, g: int, wanted: int) -> tuple[list[Var], Var]:
+    """Return ([more tasks], more nodes) where GPUs are cut or told apart; seats may be chosen anew."""
     found = draft.problem.asks[i].found
-    group, each, count = int(found.group[g]), int(found.group_tasks[g]), int(found.group_nodes[g])
-    if (i, g) != next(user for user in draft.users[group] if user[0] == i):
-        return [], None
-    nodes = -(-wanted // each) if count == ELASTIC else min(-(-wanted // each), count - draft.shared[group])
-    more, bought = draft.count(wanted, f"more[{i},{g}]"), draft.count(nodes, f"more_nodes[{i},{g}]")
-    draft.model.add(more <= each * bought)
-    return [more], bought
+    group, room, count = int(found.group[g]), int(found.group_room[g]), int(found.group_nodes[g])
+    apart = draft.shared[group]
+    more, bought = draft.count(wanted, f"more[{i},{g}]"), draft.count(wanted, f"more_nodes[{i},{g}]")
+    draft.model.add(more <= room * bought)
+    if count != ELASTIC:
+        opened = cp_model.LinearExpr.sum([draft.open[group, v] for v in range(apart)])
+        draft.model.add(opened + bought <= count)
+    extra = [more]
+    for v in range(apart):
+        grown = draft.count(min(wanted, room), f"more_at[{i},{g},{v}]")
+        draft.model.add(grown <= wanted * draft.owns.get((i, group, v), draft.open[group, v]))
+        _post_grown(draft, i, (group, v), grown)
+        extra.append(grown)
+    return extra, bought
+
+
+def _post_grown(draft: Draft, i: int, node: tuple[int, int], grown: Var) -> None:
+    """State that a node holds what is there and `grown` more tasks of an intent."""
+    group, v = node
+    users, own = draft.users[group], next(at for at, user in enumerate(draft.users[group]) if user[0] == i)
+    tasks = [draft.at[k, h, v] for k, h in users]
+    for have, amounts in resources(draft, group):
+        terms = draft.total([*zip(tasks, amounts, strict=True), (grown, amounts[own])])
+        if amounts[own] and terms.most > have:
+            draft.model.add(terms.expr() <= have)
+    entries: dict[int, list[int]] = {}
+    for k, h in users:
+        entries.setdefault(k, []).append(h)
+    crowd: list[tuple[Guest, Var]] = []
+    for k, mine in entries.items():
+        ask = draft.problem.asks[k]
+        if ask.needs.gpus:
+            there = [draft.at[k, h, v] for h in mine] + ([grown] if k == i else [])
+            total = draft.count(sum(draft.bounds[var.index][1] for var in there), f"all[{i},{k},{node}]")
+            draft.model.add(cp_model.LinearExpr.sum(there) == total)
+            crowd.append((Guest(ask, mine[0], 1, any_grade=True), total))
+    Gpus().post_crowd(draft, group, crowd)
 
 
 def _post_budgets(draft: Draft, i: int, extra: dict[int, list[Var]], bought: dict[int, Var]) -> None:
