@@ -58,6 +58,8 @@ class Leaves:
         The nodes and how many tasks they are to hold.
     limits
         The most vertices of each depth that may be touched.
+    first
+        Leaves that hold the tasks within the limits.
     above
         The vertex of each depth that each leaf lies under, shape (depths, leaves); the last are the leaves.
     steps
@@ -69,25 +71,27 @@ class Leaves:
     rows: Rows
     tasks: int
     limits: tuple[int, ...]
+    first: IntArray
     above: IntArray
     steps: IntArray
     excess: IntArray
 
     @classmethod
-    def of(cls, rows: Rows, tasks: int, limits: tuple[int, ...]) -> Self:
+    def of(cls, rows: Rows, tasks: int, limits: tuple[int, ...], first: IntArray) -> Self:
         """Return the leaves of `rows`, the vertices of its last depth."""
         above = [np.arange(len(rows.parents[-1]))]
         for parents in rows.parents[:0:-1]:
             above.append(parents[above[-1]])
-        steps = np.r_[0, _thinned(np.flatnonzero(np.bincount(rows.room)))]
+        used, _ = rows.filled(first, tasks)
+        steps = np.r_[0, _thinned(np.unique(rows.room), int(rows.room[used].min()))]
         excess = [rows.total(-1, np.maximum(rows.room - t, 0)) for t in steps.tolist()]
-        return cls(rows, tasks, limits, np.array(above[::-1]), steps, np.array(excess))
+        return cls(rows, tasks, limits, first, np.array(above[::-1]), steps, np.array(excess))
 
-    def fewest_nodes(self, leaves: IntArray) -> tuple[IntArray, int]:
-        """Return the best leaves found, at least as good as the given ones, and the least nodes of any."""
-        best, nodes = leaves, self.nodes(leaves)
+    def fewest_nodes(self) -> tuple[IntArray, int]:
+        """Return the best leaves found, and the least nodes of any."""
+        best, nodes = self.first, self.nodes(self.first)
         bounds: list[Bound] = []
-        for bound in self._bounds(leaves):
+        for bound in self._bounds():
             bounds.append(bound)
             if self._serve(bound.leaves) and self.nodes(bound.leaves) < nodes:
                 best, nodes = bound.leaves, self.nodes(bound.leaves)
@@ -113,7 +117,7 @@ class Leaves:
 
     def nodes(self, leaves: IntArray) -> int:
         """Return how many nodes of `leaves` hold the gang."""
-        return self.rows.fewest_nodes(leaves, self.tasks)
+        return int(self.rows.filled(leaves, self.tasks)[1].sum())
 
     def _serve(self, leaves: IntArray) -> bool:
         return int(self.excess[0, leaves].sum()) >= self.tasks
@@ -141,10 +145,14 @@ class Leaves:
         needed: IntArray = mix @ (self.tasks - nodes * self.steps)
         return needed
 
-    def _bounds(self, leaves: IntArray) -> Iterator["Bound"]:
+    def _telling(self, sums: IntArray) -> int:
+        """Return the step, not 0, by which sums of excess need the most nodes."""
+        return int(np.argmax((self.tasks - sums[1:]) / self.steps[1:])) + 1
+
+    def _bounds(self) -> Iterator["Bound"]:
         """Yield bounds, the most telling ones first."""
         units = np.eye(len(self.steps), dtype=np.int64)
-        about = int(np.argmax((self.tasks - self.excess[1:, leaves].sum(axis=1)) / self.steps[1:])) + 1
+        about = self._telling(self.excess[:, self.first].sum(axis=1))
         nearest = np.argsort(np.abs(np.arange(len(self.steps)) - about), kind="stable")
         nearest = nearest[nearest > 0]
         single = []
@@ -153,7 +161,7 @@ class Leaves:
             yield single[-1]
         for step, bound in zip(nearest.tolist(), single, strict=True):
             if len(bound.leaves) and not self._serve(bound.leaves):
-                yield from self._between(leaves, bound.leaves, step, 0)
+                yield from self._between(self.first, bound.leaves, step, 0)
         for step, bound in zip(nearest[1:3].tolist(), single[1:3], strict=True):
             if len(bound.leaves):
                 yield from self._between(single[0].leaves, bound.leaves, step, int(nearest[0]))
@@ -202,6 +210,8 @@ class Leaves:
         """Return the leaves after the best exchange of one; None where none is better."""
         now = self.excess[:, leaves].sum(axis=1)
         others = self._worth_a_look(leaves, now)
+        if len(others) == 0:
+            return None
         after = now[:, None, None] - self.excess[:, leaves, None] + self.excess[:, None, others]
         values = self._value(after)
         values[~self._within_limits(leaves, others)] = np.inf
@@ -221,8 +231,7 @@ class Leaves:
         """Return other leaves, where there are too many those of the greatest excess at the t that tells."""
         others = np.setdiff1d(self.above[-1], leaves, assume_unique=True)
         most = MOST_SWAPS // (len(leaves) * len(self.steps)) + 1
-        about = int(np.argmax((self.tasks - now[1:]) / self.steps[1:])) + 1
-        return others[np.argsort(-self.excess[about, others], kind="stable")[:most]]
+        return others[np.argsort(-self.excess[self._telling(now), others], kind="stable")[:most]]
 
     def _within_limits(self, leaves: IntArray, others: IntArray) -> Mask:
         """Return whether another leaf (columns) may take the place of one (rows)."""
@@ -336,9 +345,7 @@ class Search:
         leaf = np.arange(len(before)) + np.repeat(sets.last + 1 - (np.cumsum(more) - more), more)
         grown = sets.take(before)
         new = (self.above[:, leaf] != self.above[:, grown.last]) | (grown.last < 0)
-        longer = _Sets(leaf, grown.touched + new, grown.sums + self.excess[:, leaf])
-        kept = np.flatnonzero((longer.touched <= np.array(self.limits)[:, None]).all(axis=0))
-        return longer.take(kept), before[kept]
+        return _Sets(leaf, grown.touched + new, grown.sums + self.excess[:, leaf]), before
 
     def _most(self, sets: _Sets, left: int) -> IntArray:
         """Return, for every t by itself, the most that so many leaves can add to each set."""
@@ -377,8 +384,7 @@ def _back(trail: list[tuple[IntArray, IntArray]], leaf: int, before: int) -> lis
     return leaves
 
 
-def _thinned(values: IntArray) -> IntArray:
-    """Return at most `MOST_STEPS` of some values, spread evenly, the ends among them."""
-    if len(values) <= MOST_STEPS:
-        return values
-    return values[np.linspace(0, len(values) - 1, MOST_STEPS).astype(np.int64)]
+def _thinned(values: IntArray, about: int) -> IntArray:
+    """Return at most `MOST_STEPS` of some values, those that stand nearest to one of them."""
+    nearest = np.argsort(np.abs(np.arange(len(values)) - np.searchsorted(values, about)), kind="stable")
+    return np.sort(values[nearest[:MOST_STEPS]])

@@ -21,7 +21,7 @@ import numpy as np
 from flare_core.inventory.types import IntArray
 from flare_core.topology.fullest import Leaves
 from flare_core.topology.heaviest import heaviest
-from flare_core.topology.prefixes import Rows, fullest_first
+from flare_core.topology.prefixes import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def closest(room: IntArray, nodes: IntArray, paths: IntArray, tasks: int) -> Gan
         return None
     rows = Rows.of(room, count, paths, tasks)
     found = _vertices(rows, tasks)
-    leaves = Leaves.of(found.rows, tasks, found.limits)
-    chosen, least = leaves.fewest_nodes(found.chosen)
+    chosen, least = Leaves.of(found.rows, tasks, found.limits, found.chosen).fewest_nodes()
     return _filled(found, chosen, len(room), tasks, least)
 
 
@@ -136,9 +135,7 @@ def _largest_first(weight: IntArray, needed: int) -> IntArray:
 def _filled(found: _Vertices, chosen: IntArray, groups: int, tasks: int, least: int) -> Gang:
     """Return the gang on the fullest nodes of the chosen leaves."""
     rows = found.rows
-    here = np.flatnonzero(np.isin(rows.at[-1], chosen))
-    taken = fullest_first(rows.room[here], rows.count[here], tasks)
-    used, taken = here[taken > 0], taken[taken > 0]
+    used, taken = rows.filled(chosen, tasks)
     held = rows.room[used] * taken
     last = np.flatnonzero(rows.room[used] == rows.room[used].min())[-1]
     held[last] -= int(held.sum()) - tasks

@@ -14,7 +14,7 @@ import numpy as np
 from flare_core.inventory.types import IntArray
 
 At = tuple[int, ...]
-EFFORT = 20_000_000
+EFFORT = 40_000_000
 """Cells that the knapsacks of one table may fill; about as many nanoseconds."""
 _CALL = 4_000  # cells that take as long as one call of numpy
 

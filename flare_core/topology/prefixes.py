@@ -87,13 +87,14 @@ class Rows:
         sums = np.bincount(self.at[depth], held * self.count, len(self.parents[depth]))
         return sums.astype(np.int64)  # exact: far below 2**53
 
-    def fewest_nodes(self, leaves: IntArray, tasks: int) -> int:
-        """Return how many nodes of some vertices of the last depth hold `tasks`."""
+    def filled(self, leaves: IntArray, tasks: int) -> tuple[IntArray, IntArray]:
+        """Return the rows under some vertices of the last depth, and nodes of each: the fewest for `tasks`."""
         chosen = np.zeros(len(self.parents[-1]), np.bool_)
         chosen[leaves] = True
-        here = chosen[self.at[-1]]
-        room, count = self.room[here], self.count[here]
-        return int(fullest_first(room, count, tasks).sum())
+        here = np.flatnonzero(chosen[self.at[-1]])
+        taken = fullest_first(self.room[here], self.count[here], tasks)
+        used = taken > 0
+        return here[used], taken[used]
 
 
 def fullest_first(room: IntArray, count: IntArray, tasks: int) -> IntArray:
