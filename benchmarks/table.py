@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import flare_core as flare
-from benchmarks import instances, phases, scenarios, subsets
+from benchmarks import gangs, instances, phases, scenarios, subsets
 from benchmarks.phases import Call, Loaded
 from flare_core.inventory.types import NodeGroups, freeze
 
@@ -247,6 +247,14 @@ def _subsets() -> Iterator[Row]:
     yield Row("… memory", "KiB", 64, reached=size, least=size, note="keys of all sets included")
 
 
+def _gangs() -> Iterator[Row]:
+    fleets = list(gangs.fleets(seeds=1))
+    assert all(all(fleet.closest().proven) for fleet in fleets)
+    what = f"gang of {gangs.GPUS} GPUs in {gangs.NODES:,} nodes over 2 spine levels"
+    row = Row(what, "ms", 10, note="spines, leaves and nodes proven fewest")
+    yield _worst(row, [timed(fleet.closest, fleet.name) for fleet in fleets])
+
+
 def _instances() -> Iterator[Row]:
     times = []
     for seed in range(SEEDS):
@@ -349,6 +357,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "several": lambda _: _several(),
     "subsets": lambda _: _subsets(),
     "instances": lambda _: _instances(),
+    "gangs": lambda _: _gangs(),
     "loading": _loading,
     "import": lambda _: _importing(),
 }

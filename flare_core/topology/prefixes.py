@@ -88,7 +88,7 @@ class Rows:
         return sums.astype(np.int64)  # exact: far below 2**53
 
     def filled(self, leaves: IntArray, tasks: int) -> tuple[IntArray, IntArray]:
-        """Return the rows under some vertices of the last depth, and nodes of each: the fewest for `tasks`."""
+        """Return the rows under some vertices of the last depth, and nodes of each, the fewest that do."""
         chosen = np.zeros(len(self.parents[-1]), np.bool_)
         chosen[leaves] = True
         here = np.flatnonzero(chosen[self.at[-1]])
