@@ -119,7 +119,7 @@ def test_a_shape_is_found_wherever_its_gpus_lie(size: int) -> None:
 @pytest.mark.parametrize(("size", "share"), [(9, 0.4), (10, 0.4), (12, 0.35)])
 def test_larger_sets_agree_with_networkx_too(size: int, share: float) -> None:
     found = set()
-    for seed in range(18 - size):
+    for seed in range(5, 10):
         graph = nx.gnp_random_graph(size, share, seed=seed)
         is_mesh = has_mesh(adjacency_of(graph), (1 << size) - 1)
         assert is_mesh == any(contains(graph, mesh) for mesh in meshes(size)), seed
