@@ -5,6 +5,7 @@ tasks keep their shares apart puts on no GPU more shares than it has tasks; what
 dealt out, in turn, so that every task's shares lie on different GPUs. Other wants of one kind are one need.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ Arrangement = tuple[tuple[tuple[Place, ...], ...], ...]
 """Per want, per task: the places of its shares."""
 
 
+@lru_cache(maxsize=2**12)
 def tasks_on(card: Card, states: tuple[State, ...], kind: Kind, gpus: int, apart: bool) -> int:
     """Return how many tasks of one want a node's GPUs hold.
 
@@ -105,8 +107,8 @@ class _Needs:
     amounts: Vector
     caps: Vector
 
-    def less(self, filling: Vector) -> "_Needs":
-        left = tuple(amount - taken for amount, taken in zip(self.amounts, filling, strict=True))
+    def less(self, filling: Vector, times: int = 1) -> "_Needs":
+        left = tuple(amount - times * n for amount, n in zip(self.amounts, filling, strict=True))
         return _Needs(self.kinds, left, self.caps)
 
     @property
@@ -133,7 +135,8 @@ def _lowered(wants: tuple[Want, ...]) -> tuple[_Needs, tuple[int, ...]]:
 @lru_cache(maxsize=2**12)
 def _fresh_needed(card: Card, partial: tuple[State, ...], most: int, needs: _Needs) -> int | None:
     new = fresh(card)
-    return next((m for m in range(most + 1) if _covers(card, (*partial, *(new,) * m), needs)), None)
+    needed = bisect_left(range(most + 1), True, key=lambda m: _covers(card, (*partial, *(new,) * m), needs))
+    return needed if needed <= most else None
 
 
 def _touched(card: Card, gpus: tuple[tuple[int, State], ...], needs: _Needs) -> tuple[int, ...] | None:
@@ -175,7 +178,17 @@ def _covers(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
         return True  # then the bound is exact
     sizes = [sum(slices(card, kind)) for kind in needs.kinds]
     heaviest = sorted(_fillings(card, states[0], needs), key=lambda filling: -sum(map(mul, filling, sizes)))
-    return any(_covers(card, states[1:], needs.less(filling)) for filling in heaviest)
+    runs = ((filling, _repeats(states, needs, filling)) for filling in heaviest)
+    # As often as it goes at once: among many GPUs that are alike this mostly is a way, and of few steps.
+    steps = chain(((filling, times) for filling, times in runs if times > 1), ((f, 1) for f in heaviest))
+    return any(_covers(card, states[times:], needs.less(filling, times)) for filling, times in steps)
+
+
+def _repeats(states: tuple[State, ...], needs: _Needs, filling: Vector) -> int:
+    """Return how many of the first GPUs, which are alike, can take this and be needed for it."""
+    alike = next((i for i, state in enumerate(states) if state != states[0]), len(states))
+    wanted = (amount // n for amount, n in zip(needs.amounts, filling, strict=True) if n)
+    return min((alike, *wanted))
 
 
 def _may_cover(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:

@@ -227,6 +227,19 @@ def test_partly_used_gpus_are_filled_before_a_fresh_one_is_cut() -> None:
     assert fresh_needed(a100(), (gpus[1], gpus[2]), 1, (Want("3g.20gb", 1, 5, False),)) is None
 
 
+def test_hundreds_of_gpus_are_filled_alike() -> None:
+    gpus: dict[int, State] = dict.fromkeys(range(1_500), ())
+    wants = (
+        Want("3g.20gb", 1, 1_000, False),
+        Want("4g.20gb", 1, 1_000, False),
+        Want("7g.40gb", 1, 500, False),
+    )
+    found = arrange(a100(), gpus, wants)
+    assert found is not None
+    check(Node(a100(), "nvidia-a100-sxm4-40gb", dict.fromkeys(gpus, ()), gpus, wants), found)
+    assert arrange(a100(), gpus, (*wants, Want("1g.5gb", 1, 1, False))) is None
+
+
 def test_nothing_wanted_takes_nothing() -> None:
     assert arrange(a100(), {}, ()) == ()
     assert arrange(a100(), {0: ()}, (Want("1g.5gb", 1, 0, False),)) == ((),)
