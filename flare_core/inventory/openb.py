@@ -5,11 +5,16 @@ equal nodes are solved together; `openb_node_names` tells which node is which. T
 offer costs 0 EUR, which is what one's own machines cost, and is billed by GPU, so that tasks of several
 intents may share a node. V100M16 and V100M32 are V100 with 16 and 32 GiB; G1, G2 and G3 are undisclosed.
 
+The cluster shares its GPUs: a task takes several whole ones, or a part of one in thousandths (``gpu_milli``).
+So every offer with GPUs shares them in 1000 slots, a slot a thousandth, and what is left of a GPU is told by
+``node_states[].gpu_milli`` to the thousandth. The trace names no strategy of sharing; it is called
+``time-slicing``, which needs nothing of the GPU.
+
 Source: https://github.com/alibaba/clusterdata, ``cluster-trace-gpu-v2023``; Weng et al., "Beware of
 Fragmentation", USENIX ATC 2023.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +45,8 @@ POD_COLUMNS: Final = ("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
 
 PROVIDER: Final = "alibaba"
 REGION: Final = "openb"
+SLOTS: Final = 1000
+"""Slots of one GPU: the trace counts in thousandths."""
 
 _MODELS: Final[Mapping[str, tuple[str, int | None]]] = {
     "V100M16": ("nvidia-v100", 16 * 1024),
@@ -126,6 +133,7 @@ def parse_openb_nodes(text: str, name: str) -> tuple[RawOffers, Tally]:
             "gpu_count": [kind[2] for kind in said],
             "gpu_model": [model for model, _ in cards],
             "gpu_memory_mib": [memory for _, memory in cards],
+            **_sharing([kind[2] > 0 for kind in said]),
         },
         warnings=skips.warnings(),
         source=cells.source,
@@ -189,6 +197,12 @@ def _kinds(cells: Cells, skips: Skips) -> dict[_Kind, list[str]]:
         else:
             kinds.setdefault(kind, []).append(name)
     return kinds
+
+
+def _sharing(gpus: Sequence[bool]) -> dict[str, Sequence[object]]:
+    """Return how the GPUs of each offer are shared, where it has any."""
+    shared = {"shared": True, "sharing_strategy": "time-slicing", "sharing_slots": SLOTS}
+    return {name: [value if there else None for there in gpus] for name, value in shared.items()}
 
 
 def _id(kind: _Kind) -> str:

@@ -52,6 +52,14 @@ def test_equal_nodes_are_one_offer_and_keep_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_gpus_are_shared_to_the_thousandth() -> None:
+    found = combine([parse_openb_nodes(nodes(*NODES), "nodes.csv")[0]])
+    for row in range(len(found)):
+        said = tuple(found.value(name, row) for name in ("shared", "sharing_strategy", "sharing_slots"))
+        gpus = found.value("gpu_count", row)
+        assert said == ((True, "time-slicing", 1000) if gpus else (None, None, None))
+
+
 def test_nodes_without_a_price_are_not_suspicious() -> None:
     found = combine(settle([parse_openb_nodes(nodes(*NODES), "nodes.csv")[0]]))
     assert not found.label["price_flag"].values
