@@ -6,10 +6,11 @@ dealt out, in turn, so that every task's shares lie on different GPUs. Other wan
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, combinations, product
+from itertools import chain, product
 from operator import mul
 
 from flare_core.sharing.cards import slices
@@ -19,6 +20,9 @@ from flare_core.sharing.types import Card, Kind, Place, State, Vector, Want
 
 Arrangement = tuple[tuple[tuple[Place, ...], ...], ...]
 """Per want, per task: the places of its shares."""
+
+_Stock = tuple[tuple[State, int], ...]
+"""GPUs by their states: how many of each."""
 
 
 @lru_cache(maxsize=2**12)
@@ -41,6 +45,7 @@ def tasks_on(card: Card, states: tuple[State, ...], kind: Kind, gpus: int, apart
     return tasks
 
 
+@lru_cache(maxsize=2**12)
 def fresh_needed(card: Card, partial: tuple[State, ...], fresh: int, wants: tuple[Want, ...]) -> int | None:
     """Return the fewest wholly free GPUs that the wants need beside the partly used ones.
 
@@ -56,7 +61,7 @@ def fresh_needed(card: Card, partial: tuple[State, ...], fresh: int, wants: tupl
     int or None
         0 … `fresh`; None where the node does not hold the wants.
     """
-    return _fresh_needed(card, tuple(sorted(partial, key=repr)), fresh, _lowered(wants)[0])
+    return _fresh_needed(card, partial, fresh, _lowered(wants)[0])
 
 
 def arrange(card: Card, gpus: Mapping[int, State], wants: tuple[Want, ...]) -> Arrangement | None:
@@ -132,10 +137,15 @@ def _lowered(wants: tuple[Want, ...]) -> tuple[_Needs, tuple[int, ...]]:
     return _Needs(tuple(kind for kind, _ in index), tuple(amounts), tuple(caps)), part_of
 
 
-@lru_cache(maxsize=2**12)
-def _fresh_needed(card: Card, partial: tuple[State, ...], most: int, needs: _Needs) -> int | None:
+def _stock(states: Iterable[State], fresh: State, number: int) -> _Stock:
+    """Return GPUs by their states, so many fresh ones last."""
+    alike = sorted(Counter(states).items(), key=repr)
+    return (*alike, (fresh, number)) if number else tuple(alike)
+
+
+def _fresh_needed(card: Card, partial: Sequence[State], most: int, needs: _Needs) -> int | None:
     new = fresh(card)
-    needed = bisect_left(range(most + 1), True, key=lambda m: _covers(card, (*partial, *(new,) * m), needs))
+    needed = bisect_left(range(most + 1), True, key=lambda n: _covers(card, _stock(partial, new, n), needs))
     return needed if needed <= most else None
 
 
@@ -148,59 +158,83 @@ def _touched(card: Card, gpus: tuple[tuple[int, State], ...], needs: _Needs) -> 
         for gpu, state in gpus
         if state != new and any(_most(card, state, needs.kinds, needs.bounds))
     ]
-    whole = _fresh_needed(card, tuple(sorted((s for _, s in partial), key=repr)), len(free), needs)
+    states = [state for _, state in partial]
+    whole = _fresh_needed(card, states, len(free), needs)
     if whole is None:
         return None
     for size in range(len(partial) + 1):
-        for chosen in combinations(partial, size):  # in the order of their numbers
-            states = tuple(sorted((state for _, state in chosen), key=repr))
-            if _covers(card, (*states, *(new,) * whole), needs):
-                return tuple(sorted([*(gpu for gpu, _ in chosen), *free[:whole]]))
+        for chosen in _subsets(states, size):
+            if _covers(card, _stock((states[i] for i in chosen), new, whole), needs):
+                return tuple(sorted([*(partial[i][0] for i in chosen), *free[:whole]]))
     raise AssertionError("all GPUs together hold what they hold")
+
+
+def _subsets(states: list[State], size: int) -> Iterator[tuple[int, ...]]:
+    """Yield sets of so many GPUs by their places in `states`, as ascending lists are compared.
+
+    Of GPUs that are alike only the first ones: others do the same and have larger numbers.
+    """
+
+    def extend(first: int, left: int, skipped: frozenset[State]) -> Iterator[tuple[int, ...]]:
+        if not left:
+            yield ()
+            return
+        for i in range(first, len(states) - left + 1):
+            if states[i] not in skipped:
+                for rest in extend(i + 1, left - 1, skipped):
+                    yield (i, *rest)
+                skipped |= {states[i]}
+
+    return extend(0, size, frozenset())
 
 
 def _filled(card: Card, states: tuple[State, ...], needs: _Needs) -> Iterator[Vector]:
     """Yield what each GPU takes: the first as much of the first need as it can, and so on."""
-    for g, state in enumerate(states):
-        rest = tuple(sorted(states[g + 1 :], key=repr))
-        filling = next(f for f in _fillings(card, state, needs) if _covers(card, rest, needs.less(f)))
+    rest = Counter(states)
+    for state in states:
+        rest[state] -= 1
+        stock = _stock(rest.elements(), state, 0)
+        filling = next(f for f in _fillings(card, state, needs) if _covers(card, stock, needs.less(f)))
         needs = needs.less(filling)
         yield filling
 
 
 @lru_cache(maxsize=2**16)
-def _covers(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
-    """Whether GPUs in these states can take all needs."""
+def _covers(card: Card, stock: _Stock, needs: _Needs) -> bool:
+    """Whether these GPUs can take all needs."""
     wanted = sum(amount > 0 for amount in needs.amounts)
-    if not wanted or not _may_cover(card, states, needs):
+    if not wanted or not _may_cover(card, stock, needs):
         return not wanted
     if wanted == 1:
         return True  # then the bound is exact
+    (state, alike), rest = stock[0], stock[1:]
     sizes = [sum(slices(card, kind)) for kind in needs.kinds]
-    heaviest = sorted(_fillings(card, states[0], needs), key=lambda filling: -sum(map(mul, filling, sizes)))
-    runs = ((filling, _repeats(states, needs, filling)) for filling in heaviest)
+    heaviest = sorted(_fillings(card, state, needs), key=lambda filling: -sum(map(mul, filling, sizes)))
+    runs = ((filling, _repeats(alike, needs, filling)) for filling in heaviest)
     # As often as it goes at once: among many GPUs that are alike this mostly is a way, and of few steps.
     steps = chain(((filling, times) for filling, times in runs if times > 1), ((f, 1) for f in heaviest))
-    return any(_covers(card, states[times:], needs.less(filling, times)) for filling, times in steps)
+    return any(
+        _covers(card, ((state, alike - times), *rest) if times < alike else rest, needs.less(filling, times))
+        for filling, times in steps
+    )
 
 
-def _repeats(states: tuple[State, ...], needs: _Needs, filling: Vector) -> int:
-    """Return how many of the first GPUs, which are alike, can take this and be needed for it."""
-    alike = next((i for i, state in enumerate(states) if state != states[0]), len(states))
+def _repeats(alike: int, needs: _Needs, filling: Vector) -> int:
+    """Return how many of so many GPUs that are alike can take this and be needed for it."""
     wanted = (amount // n for amount, n in zip(needs.amounts, filling, strict=True) if n)
     return min((alike, *wanted))
 
 
-def _may_cover(card: Card, states: tuple[State, ...], needs: _Needs) -> bool:
+def _may_cover(card: Card, stock: _Stock, needs: _Needs) -> bool:
     """Whether each need alone has room, and whether all have slices enough."""
-    rooms = [_most(card, state, needs.kinds, needs.bounds) for state in states]
-    if any(amount > sum(room[i] for room in rooms) for i, amount in enumerate(needs.amounts)):
+    rooms = [(_most(card, state, needs.kinds, needs.bounds), number) for state, number in stock]
+    if any(amount > sum(room[i] * n for room, n in rooms) for i, amount in enumerate(needs.amounts)):
         return False
     sizes = [slices(card, kind) for kind in needs.kinds]
-    free = [free_slices(card, state) for state in states]
+    free = [(free_slices(card, state), number) for state, number in stock]
     return all(
         sum(amount * size[i] for amount, size in zip(needs.amounts, sizes, strict=True))
-        <= sum(f[i] for f in free)
+        <= sum(there[i] * n for there, n in free)
         for i in (0, 1)
     )
 
