@@ -74,6 +74,7 @@ class _Insides(Maker):
         self.strict = False
         self.low_uptimes = False
         self.with_cpu_only = False
+        self.alone = True
         self.only = only or self.pick(LINKED, CUT, "")
         self.big = self.chance(0.25)
         self.whole = self.pick(0.0, 0.0, 0.5, 1.0)
@@ -81,7 +82,7 @@ class _Insides(Maker):
 
     def small(self) -> World:
         number = self.pick(1, 1, 1, 2, 2, 3, 4)
-        alone = number == 1
+        self.alone = alone = number == 1
         return self.world(number, tasks_each=4 if alone else 3, offers=4, most=4, few=False)
 
     # --- offers ---
@@ -244,6 +245,12 @@ class _Insides(Maker):
         if gpu["count"] > 1 or one["workload"]["type"] == "job":
             self._wish(one, gpu)
         return one
+
+    def _service(self, one: Json, tasks: int) -> None:
+        super()._service(one, tasks)
+        if not self.alone:  # headroom beside others on nodes whose GPUs are told apart may be told too low
+            one["workload"].get("scaling", {}).pop("auto_scale", None)
+            one["workload"].get("scaling", {}).pop("max_replicas", None)
 
     def _budget(self, one: Json, tasks: int, kind: str) -> None:
         if self.chance(0.4):

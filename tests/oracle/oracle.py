@@ -234,8 +234,7 @@ class Need:
         self.seen: set[int] = set()
         self.worth = {o["id"]: w for o in offers if (w := self._worth(o)) is not None}
         self._settle_carbon()
-        candidates = [o for o in offers if o["id"] in self.worth]
-        self.depth = max((len(at(o, "fabric.path", ())) for o in candidates), default=0) or 1
+        self.depth = max((len(at(o, "fabric.path", ())) for o in offers), default=0) or 1
 
     @property
     def gpu(self) -> Json | None:
@@ -286,10 +285,9 @@ class Need:
         if self.max_carbon is not None and (carbon is None or carbon > self.max_carbon):
             return None
         self.seen |= {
-            self.speed(offer, want, seats[0][0], inside.MILLION)
+            self.speed(offer, want, self._best_seat(k, offer, want), inside.MILLION)
             for k in kinds_of(offer, 1)
             if self.fitting(k, offer, want, 1)
-            for seats in self._alone(k, offer, want, 1)
         }
         uptime = known(offer, "performance.uptime_percent", lambda v: Fraction(str(v)) / 100)
         unknown_uptime = Fraction(0 if self.asks("sla.availability") is not None else 1)
@@ -372,6 +370,11 @@ class Need:
         while most and not any(True for _ in self._alone(kind, offer, want, most)):
             most -= 1
         return most
+
+    def _best_seat(self, kind: Kind, offer: Json, want: Want) -> Seat:
+        """Return where a task sits best: fewest misses, then most efficient."""
+        seats = [seats[0][0] for seats in self._alone(kind, offer, want, 1)]
+        return min(seats, key=lambda s: (len(self.missed(offer, want, s)), -self.efficiency(offer, want, s)))
 
     def _alone(self, kind: Kind, offer: Json, want: Want, tasks: int) -> Iterator[Seats]:
         """Yield every way to seat tasks on one node."""
@@ -535,7 +538,7 @@ class Need:
 
     @cached_property
     def speeds(self) -> tuple[int, int]:
-        """The least and the most of a task's performance, on any GPUs of any candidate, the fabric aside."""
+        """The least and the most of a task's performance, on the best GPUs of each node, the fabric aside."""
         return min(self.seen), max(self.seen)
 
     def _scaled_cost(self, loads: "Loads", prices: Mapping[str, Price], weight: float) -> int:
@@ -833,7 +836,7 @@ class Oracle:
         return wanted and not joined, 1 + need.depth - common, prefixes
 
     def _path(self, need: Need, load: Load) -> tuple[object, ...]:
-        """Return where a node hangs in the fabric, as deep as the deepest candidate.
+        """Return where a node hangs in the fabric, as deep as the deepest of all.
 
         Of an unknown fabric the failure domain is all that is shared, as if it were the first element.
         """

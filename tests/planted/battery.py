@@ -8,12 +8,14 @@ from random import Random
 
 import flare_core
 from flare_core.errors import InternalError
+from tests.insides import cut, inside, linked
 from tests.metamorphic import relations
 from tests.oracle.compare import differences
 from tests.oracle.test_optimum import at_the_edge
 from tests.worlds import alike, small
 
-WORLDS = 900
+WORLDS = 3000
+MAKES = (small, cut, alike, linked, inside)
 EDGES = 60
 RELATIONS = (
     relations.another_order_is_the_same_question,
@@ -34,14 +36,15 @@ def net_of(error: Exception) -> str:
 
 def caught() -> tuple[str, str]:
     """Return the net and where it caught something; ("", "") for nothing."""
-    for seed in range(WORLDS):
-        world = alike(seed) if seed % 2 else small(seed)
+    for number in range(WORLDS):
+        make, seed = MAKES[number % len(MAKES)], number // len(MAKES)
+        world = make(seed)
         try:
             different = differences(world, world.document())
         except Exception as error:  # whatever it is, it is caught
-            return net_of(error), f"world {seed}: {error}"
+            return net_of(error), f"{make.__name__}({seed}): {error}"
         if different:
-            return "oracle", f"world {seed}: {different[0]}"
+            return "oracle", f"{make.__name__}({seed}): {different[0]}"
     for seed in range(EDGES):
         try:
             wrong = at_the_edge(seed)[1]

@@ -1,4 +1,4 @@
-"""Thirty plausible mistakes: where each is planted, what stands there, and what is put in its place."""
+"""Plausible mistakes: where each is planted, what stands there, and what is put in its place."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ REQUIREMENTS = (
         "availability=sla.availability / 100 if joint",
         "availability=sla.availability / 100 - 0.005 if joint",
     ),
-    Bug("preferences are forgotten", LOWER, "preferences=() if hard else links", "preferences=()"),
+    Bug("preferences are forgotten", LOWER, "preferences=() if hard else wishes", "preferences=()"),
     Bug(
         "headroom for one less", LOWER, "scaling.max_replicas if scaled", "scaling.max_replicas - 1 if scaled"
     ),
@@ -48,8 +48,8 @@ CANDIDATES = (
     Bug(
         "the price of a GPU is rounded down",
         "candidates/pricing.py",
-        "part = needs.gpus * -(-node_ueur // whole)",
-        "part = needs.gpus * (node_ueur // whole)",
+        "gpu_ueur = -(-node_ueur // whole)",
+        "gpu_ueur = node_ueur // whole",
     ),
     Bug("a GiB draws half a watt", "candidates/emissions.py", "WATT_PER_GIB = 0.42", "WATT_PER_GIB = 0.5"),
     Bug(
@@ -66,7 +66,7 @@ CANDIDATES = (
     ),
     Bug(
         "zones of a region fall together",
-        "candidates/screen.py",
+        "candidates/domain.py",
         'for name in ("provider", "region", "zone"):',
         'for name in ("provider", "region"):',
     ),
@@ -157,4 +157,79 @@ MODEL = (
     ),
 )
 
-BUGS = (*REQUIREMENTS, *CANDIDATES, *MODEL)
+INSIDE = (
+    Bug(
+        "an instance begins anywhere",
+        "sharing/states.py",
+        "starts = [start for start in cut.starts if not mask & cut.mask(start)]",
+        "starts = [start for start in range(9 - cut.memory) if not mask & cut.mask(start)]",
+    ),
+    Bug(
+        "instances have compute slices without end",
+        "sharing/states.py",
+        "most = min(limit, compute // cut.compute, len(starts))",
+        "most = min(limit, len(starts))",
+    ),
+    Bug(
+        "a slot that is partly taken is free",
+        "sharing/states.py",
+        "(MILLI if milli is None else milli) * card.slots // MILLI",
+        "-(-(MILLI if milli is None else milli) * card.slots // MILLI)",
+    ),
+    Bug(
+        "a share costs less by rounding",
+        "candidates/pricing.py",
+        "_ceil(gpu_ueur * parts.part, parts.whole)",
+        "gpu_ueur * parts.part // parts.whole",
+    ),
+    Bug(
+        "all sets are as efficient as the first",
+        "topology/charts.py",
+        "efficiency_ppm(graph, np.array(sets, np.int64), rating_tflops, stated).tolist()",
+        "efficiency_ppm(graph, np.array(sets[:1] * len(sets), np.int64), rating_tflops, stated).tolist()",
+    ),
+    Bug(
+        "any link makes a set linked",
+        "topology/charts.py",
+        "if set_class(graph, mask) < wish.least_class:",
+        "if max(map(max, graph.classes)) < wish.least_class:",
+    ),
+    Bug(
+        "a gang spans one level less",
+        "placement/packing.py",
+        "return 1 + fabric.depth - int(",
+        "return fabric.depth - int(",
+    ),
+    Bug(
+        "whole tasks lie on GPUs that are cut",
+        "model/constraints/gpus.py",
+        "draft.total([*whole, *((var, 1) for var in taken)])",
+        "draft.total(whole)",
+    ),
+    Bug(
+        "what is left does not count",
+        "model/objective/levels.py",
+        'yield "left", _left(draft)',
+        'yield "left", iter(())',
+    ),
+    Bug(
+        "a gang lies anywhere",
+        "model/objective/levels.py",
+        "    yield from _prefixes(draft)\n",
+        "",
+    ),
+    Bug(
+        "a ring is a path",
+        "topology/shapes.py",
+        '"ring": has_ring',
+        '"ring": has_path',
+    ),
+    Bug(
+        "what is left need not be connected",
+        "placement/seating.py",
+        "worth = (_total(seated), -_connected(graph, left))",
+        "worth = (_total(seated), 0.0)",
+    ),
+)
+
+BUGS = (*REQUIREMENTS, *CANDIDATES, *MODEL, *INSIDE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.bugs import BUGS, CANDIDATES, MODEL, REQUIREMENTS, Bug
+from tests.planted.bugs import BUGS, CANDIDATES, INSIDE, MODEL, REQUIREMENTS, Bug
 from tests.worlds import Json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +39,9 @@ def run(folder: Path, bug: Bug | None) -> Json:
     return said
 
 
-def test_there_are_thirty_bugs_ten_in_each_part() -> None:
-    assert [len(part) for part in (REQUIREMENTS, CANDIDATES, MODEL)] == [10, 10, 10]
-    assert len({bug.what for bug in BUGS}) == 30
+def test_there_are_ten_bugs_or_more_in_each_part() -> None:
+    assert min(len(part) for part in (REQUIREMENTS, CANDIDATES, MODEL, INSIDE)) >= 10
+    assert len({bug.what for bug in BUGS}) == len(BUGS)
 
 
 @named
@@ -49,7 +49,9 @@ def test_each_bug_stands_where_it_can_be_planted(bug: Bug) -> None:
     assert (ROOT / "flare_core" / bug.module).read_text().count(bug.old) == 1
 
 
-@pytest.mark.parametrize("bug", [REQUIREMENTS[3], CANDIDATES[2], MODEL[0]], ids=lambda bug: bug.what)
+@pytest.mark.parametrize(
+    "bug", [REQUIREMENTS[3], CANDIDATES[2], MODEL[0], INSIDE[3]], ids=lambda bug: bug.what
+)
 def test_a_planted_bug_is_caught(bug: Bug, tmp_path: Path) -> None:
     assert run(tmp_path, bug)["net"]
 
