@@ -39,9 +39,16 @@ EDGES: Mapping[str, Edge] = {
     f"{GPU}.shared": Edge(
         True,
         "gpu.sharing_strategy",
-        (None,),
+        (None, "mps"),  # whole GPUs where no parts are sold
+        ("mig",),  # what the instances of an unknown model hold is not known
+        offer={"gpu.shared": True},
+    ),
+    f"{GPU}.multi_instance": Edge(
+        True,
+        "gpu.sharing_strategy",
         ("mig",),
-        offer={"gpu.shared": True, "gpu.model": "nvidia-a100"},
+        ("mps", "time-slicing", None),
+        offer={"gpu.shared": True, "gpu.sharing_slots": 4, "gpu.model": "nvidia-a100"},
     ),
     f"{GPU}.interconnect": Edge(
         "nvlink",
@@ -49,6 +56,22 @@ EDGES: Mapping[str, Edge] = {
         ("nvlink", "nvswitch", "infinity-fabric"),
         ("pcie", None),
         beside={f"{GPU}.count": 2, f"{C}.negotiation.fallback_strategy": "fail"},
+    ),
+    f"{GPU}.topology": Edge(
+        "all-to-all",
+        "gpu.topology",
+        ("all-to-all",),
+        ("ring", "mesh", None),
+        beside={f"{GPU}.count": 4, f"{C}.negotiation.fallback_strategy": "fail"},
+        offer={"gpu.interconnect": "nvlink"},
+    ),
+    f"{GPU}.multi_gpu_efficiency": Edge(
+        0.9,
+        "gpu.multi_gpu_efficiency",
+        (0.9, 1, None),  # where none is stated it is predicted, which counts as known
+        (0.8999, 0),
+        beside={f"{GPU}.count": 4},
+        offer={"gpu.interconnect": "nvlink", "gpu.interconnect_bandwidth": "900 GB/s"},
     ),
     f"{GPU}.dedicated": Edge(True, "gpu.dedicated", *YES_NO),
     f"{GPU}.fp32_tflops": Edge("82.6", "gpu.fp32_tflops", ("82.6",), ("82.5", None)),

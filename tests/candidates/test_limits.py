@@ -199,19 +199,24 @@ def test_links_that_nothing_would_use_are_not_asked_for(asked: dict[str, object]
 
 
 SHARING = [
-    ({"gpu.shared": True, "gpu.sharing_strategy": "mps", "gpu.sharing_slots": 2}, True),
-    ({"gpu.shared": True, "gpu.sharing_strategy": "time-slicing", "gpu.sharing_slots": 4}, True),
-    ({"gpu.shared": True, "gpu.sharing_strategy": "time-slicing", "gpu.sharing_slots": 1}, False),
-    ({"gpu.shared": True, "gpu.sharing_strategy": "mps"}, False),
-    ({"gpu.shared": True}, False),
-    ({"gpu.shared": False, "gpu.sharing_strategy": "mps", "gpu.sharing_slots": 2}, False),
-    ({}, False),
+    ({"gpu.shared": True, "gpu.sharing_strategy": "mps", "gpu.sharing_slots": 2}, 2),
+    ({"gpu.shared": True, "gpu.sharing_strategy": "time-slicing", "gpu.sharing_slots": 4}, 4),
+    ({"gpu.shared": True, "gpu.sharing_strategy": "time-slicing", "gpu.sharing_slots": 1}, 1),
+    ({"gpu.shared": True, "gpu.sharing_strategy": "mps"}, 1),
+    ({"gpu.shared": True}, 1),
+    ({"gpu.shared": False, "gpu.sharing_strategy": "mps", "gpu.sharing_slots": 2}, 1),
+    ({}, 1),
 ]
 
 
-@pytest.mark.parametrize(("says", "shares"), SHARING)
-def test_a_shared_task_takes_whole_gpus_where_none_are_shared(says: dict[str, object], shares: bool) -> None:
-    found = screened({"workload.resources.gpu.shared": True}, [offer(says)])
-    assert (len(found) == 0) == shares
-    assert any("not supported yet" in warning for warning in found.warnings) == shares
-    assert len(screened({}, [offer(says)])) == 1
+@pytest.mark.parametrize(("says", "slots"), SHARING)
+def test_a_shared_task_takes_whole_gpus_where_none_are_shared(says: dict[str, object], slots: int) -> None:
+    many = {"workload.scaling": {"min_replicas": 20, "max_replicas": 20}}
+    found = screened({**many, "workload.resources.gpu.shared": True}, [offer(says)])
+    assert len(found) == 1
+    assert (found.cut[0] >= 0) == (slots > 1)
+    assert found.task_ueur.tolist() == [2_000_000 // slots]
+    assert found.group_tasks.tolist() == [4 * slots]
+    unshared = screened(many, [offer(says)])
+    assert (unshared.cut.tolist(), unshared.task_ueur.tolist()) == ([-1], [2_000_000])
+    assert unshared.group_tasks.tolist() == [4]

@@ -22,6 +22,7 @@ SPOT = "price.spot_hourly"
 def bare(**columns: object) -> Inventory:
     """One offer that says nothing but these columns."""
     said = {"provider": "p", "region": "r", "gpu_count": 1, **columns}
+    said["gpu_model"] = "nvidia-x1" if said["gpu_count"] else None
     return build_inventory({name: [value] for name, value in said.items()}, ["a"])
 
 

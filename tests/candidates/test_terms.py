@@ -17,14 +17,17 @@ GREEN = {"energy.carbon_intensity": 100, "energy.power_usage_effectiveness": 1.5
 def columns(**said: object) -> Inventory:
     """Offers of one GPU, one for each entry of the lists."""
     size = max(len(value) for value in said.values() if isinstance(value, list))
-    known: dict[str, object] = {"provider": "p", "region": "r", "gpu_count": 4, "hourly_ueur": 10, **said}
+    gpus = {"gpu_model": "nvidia-x1", "gpu_count": 4}
+    known: dict[str, object] = {"provider": "p", "region": "r", "hourly_ueur": 10, **gpus, **said}
     listed = {name: v if isinstance(v, list) else [v] * size for name, v in known.items()}
     return build_inventory(listed, [f"o{i}" for i in range(size)])
 
 
-def test_performance_is_gpus_times_the_rating_in_thousandths() -> None:
-    found = screened({"workload.resources.gpu.count": 2}, columns(rating_tflops=[989.4, 0.0004, None]))
-    assert found.performance_mtflops.tolist() == [1_978_800, 0, 0]
+def test_performance_is_gpus_times_rating_times_efficiency_in_thousandths() -> None:
+    pairs = columns(gpu_count=2, fp32_tflops=[989.4, 0.0002, None], multi_gpu_efficiency=0.95)
+    found = screened({"workload.resources.gpu.count": 2}, pairs)
+    assert found.efficiency_ppm.tolist() == [950_000] * 3
+    assert found.performance_mtflops.tolist() == [1_879_860, 0, 0]
     assert found.performance_known.tolist() == [True, True, False]
     assert any(warning.startswith("1 of 3 candidates have GPUs of unknown") for warning in found.warnings)
 
@@ -60,7 +63,7 @@ def test_where_no_emission_is_known_all_count_the_same() -> None:
 
 
 def test_an_absurd_figure_does_not_overflow() -> None:
-    found = screened({}, columns(power_w=[1e9], carbon_intensity=1e9, pue=1.5, rating_tflops=1e20))
+    found = screened({}, columns(power_w=[1e9], carbon_intensity=1e9, pue=1.5, fp32_tflops=1e20))
     assert found.carbon_ug.tolist() == found.performance_mtflops.tolist() == [2**53]
 
 

@@ -16,7 +16,6 @@ from flare_core.requirements.lower import lower
 from tests.worlds import NOW, Json, World, intent, medium, offer, world
 
 ONE = world(intent(), offer("a"))
-SHARED = offer("b", gpu__shared=True, gpu__sharing_strategy="time-slicing", gpu__sharing_slots=4)
 
 
 def inventory(*offers: Json) -> flare.Inventory:
@@ -210,10 +209,6 @@ def warnings_of(one: World, **options: Any) -> str:
         ),
         (world(intent(), offer("a"), weights={"cost": 1}), "apply to Balanced_Optimization alone"),
         (
-            world(intent(workload__resources__gpu__shared=True), offer("a"), SHARED),
-            "offers that share their GPUs were left out",
-        ),
-        (
             world(
                 intent(),
                 offer(
@@ -346,18 +341,7 @@ CLOSED = offer("a", availability={"window_start": "12:00", "window_end": "18:00"
             intent("j", "batch", 3, constraints__deadline="2026-01-15T14:00:00Z"),
             offer("a"),
         ),
-        ("workload.resources.gpu.shared", intent(workload__resources__gpu__shared=True), SHARED),
         ("workload.job", intent("j", "job"), CLOSED),
-        (
-            "workload.resources.gpu.multi_instance",
-            intent(workload__resources__gpu__multi_instance=True),
-            offer("a"),
-        ),
-        (
-            "workload.resources.gpu.topology",
-            intent(gpus=2, workload__resources__gpu__topology="ring"),
-            offer("a", gpus=2),
-        ),
         (
             "constraints.availability",
             intent(constraints__availability={"window_start": "09:00", "window_end": "17:00"}),
@@ -369,7 +353,7 @@ CLOSED = offer("a", availability={"window_start": "12:00", "window_end": "18:00"
             offer("a"),
         ),
     ],
-    ids=["waves", "shares", "closed", "mig", "topology", "calendar", "negotiation"],
+    ids=["waves", "closed", "calendar", "negotiation"],
 )
 def test_what_this_version_does_not_place_is_refused_and_not_called_infeasible(
     path: str, asked: Json, offered: Json
@@ -485,12 +469,14 @@ def _dearer(plan: flare.Plan) -> flare.Plan:
     return replace(plan, placements=(replace(first, hourly_ueur=(first.hourly_ueur or 0) + 1), *rest))
 
 
-def _same_gpu(all_seats: list[list[Any]]) -> list[list[Any]]:
-    return [[seat._replace(gpus=(0,)) for seat in own] for own in all_seats]
+def _same_gpu(settled: tuple[Any, list[list[Any]]]) -> tuple[Any, list[list[Any]]]:
+    return settled[0], [[seat._replace(gpus=(0,)) for seat in own] for own in settled[1]]
 
 
 @pytest.mark.parametrize(
-    ("name", "change"), [("_plan", _dearer), ("seats", _same_gpu)], ids=["a-wrong-price", "a-gpu-given-twice"]
+    ("name", "change"),
+    [("_plan", _dearer), ("settled", _same_gpu)],
+    ids=["a-wrong-price", "a-gpu-given-twice"],
 )
 def test_a_broken_plan_never_comes_back(
     name: str, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch

@@ -124,8 +124,8 @@ def test_levels_are_merged_where_their_bounds_allow_it(monkeypatch: pytest.Monke
     together = [level.name for level in levels.levels(Draft(one), Stage.FEWEST)]
     monkeypatch.setattr(levels, "MERGED", 1)
     apart = [level.name for level in levels.levels(Draft(one), Stage.FEWEST)]
-    assert together == ["providers+nodes"]
-    assert apart == ["providers", "nodes"]
+    assert together == ["left+providers+nodes"]
+    assert apart == ["left", "providers", "nodes"]
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 2))

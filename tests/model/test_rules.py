@@ -8,7 +8,7 @@ from flare_core.model.constraints.availability import Availability
 from flare_core.model.constraints.budget import Budget
 from flare_core.model.constraints.capacity import Capacity
 from flare_core.model.constraints.demand import Demand
-from flare_core.model.families import rules_of
+from flare_core.model.families import broken, rules_of
 from flare_core.placement.packing import Packing, Problem
 from flare_core.requirements.types import Topic
 from tests.model.solving import allows
@@ -96,10 +96,8 @@ def test_two_intents_share_a_node_billed_by_the_gpu(tasks: int, fits: bool) -> N
     one = problem([intent("a", tasks=1), intent("b", tasks=tasks)], offer("o", gpus=3))
     packing = (spread(one, ("o", 1))[0], spread(one, ("o", tasks), i=1)[1])
     assert (allows(one, packing=packing) is not None) is fits
-    told = list(Capacity().audit(one, packing))
-    assert (not told) is fits
-    if not fits:
-        assert "is placed there" in told[0]
+    told = broken(one, packing, rules_of(one))
+    assert told == (() if fits else ("the GPUs of node 0 of group 0 do not hold the tasks there",))
 
 
 @pytest.mark.parametrize(("billing", "fits"), [("gpu", True), ("node", False)])

@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
-from flare_core.placement.build import Seat, assignments, placed, runner_up, seats
+from flare_core.placement.build import Seat, assignments, placed, runner_up, settled
 from flare_core.placement.headroom import most_more
 from flare_core.placement.packing import Packing, Problem
 from flare_core.placement.types import Headroom, Placement, RunnerUp, Status
 from tests.placement.problems import load, problem
 from tests.worlds import intent, offer
+
+
+def seats(one: Problem, packing: Packing) -> list[list[Seat]]:
+    again, own = settled(one, packing)
+    assert again == tuple(tuple(sorted(loads)) for loads in packing)  # of GPUs that are alike
+    return own
 
 
 def built(one: Problem, packing: Packing, i: int = 0, wishes: dict[int, str] | None = None) -> Placement:

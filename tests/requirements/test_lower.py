@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flare_core.errors import ErrorCode, IntentError, NotSupportedError
-from flare_core.requirements.types import Objective, Topic, Workload
+from flare_core.requirements.types import Linking, Objective, Share, Topic, Workload
 from tests.candidates.worlds import JOB, NOW, needs, offer, removed_by, screened
 
 GPU = "workload.resources.gpu"
@@ -95,7 +95,8 @@ def test_figures_of_the_whole_are_in_base_units() -> None:
     )
     assert (asked.tasks, asked.max_tasks, asked.auto_scale, asked.any_tasks) == (3, 7, True, False)
     assert (asked.max_hourly_ueur, asked.max_total_ueur, asked.max_carbon_ug) == (10_000_000, None, 1_001_000)
-    assert (asked.shared, asked.spot, asked.latency_limit_ms) == (True, False, 40.0)
+    assert (asked.spot, asked.latency_limit_ms) == (False, 40.0)
+    assert asked.share == Share(None, None, None, instances=False, apart=True)
     assert asked.availability == pytest.approx(0.999)
     assert asked.availability_explicit
 
@@ -151,10 +152,6 @@ def test_topics_follow_the_error_codes() -> None:
 
 GANG = {TYPE: "job", "workload.job.parallel_tasks": 2}
 REFUSED = [
-    (f"{GPU}.multi_instance", {f"{GPU}.multi_instance": True}),
-    (f"{GPU}.topology", {f"{GPU}.topology": "ring", f"{GPU}.count": 2}),
-    (f"{GPU}.multi_gpu_efficiency", {f"{GPU}.multi_gpu_efficiency": "0.9", f"{GPU}.count": 2}),
-    (f"{GPU}.interconnect", {**GANG, f"{GPU}.interconnect": "infiniband"}),
     ("constraints.availability", {"constraints.availability": {}}),
     ("constraints.availability", {**JOB, "constraints.availability.days_of_week": ["Mon"]}),
     (NEGOTIATION, {NEGOTIATION: {}}),
@@ -200,6 +197,91 @@ def test_fail_makes_preferences_hard() -> None:
     hard = needs({**asked, NEGOTIATION: {"fallback_strategy": "fail"}})
     assert hard.preferences == ()
     assert [limit.rule for limit in hard.limits].count("interconnect") == 1
+
+
+SHARES = [
+    ({}, None),
+    ({"shared": True, "count": 0}, None),
+    ({"shared": True}, Share(None, None, None, instances=False, apart=True)),
+    (
+        {"shared": True, "memory": "10Gi", "cores": 896, "fp32_tflops": 2.5},
+        Share(10240, 896, None, instances=False, apart=True),
+    ),
+    (
+        {"multi_instance": True, "memory": "10Gi", "fp32_tflops": 2.5},
+        Share(10240, None, 2.5, instances=True, apart=False),
+    ),
+    ({"multi_instance": True, "shared": True}, Share(None, None, None, instances=True, apart=True)),
+]
+
+
+@pytest.mark.parametrize(("gpu", "share"), SHARES)
+def test_a_share_is_what_one_part_of_a_gpu_has_to_cover(gpu: dict[str, object], share: Share | None) -> None:
+    """TFLOPS choose an instance; of slots they are a limit on the card alone."""
+    assert needs({GPU: {"count": 1, **gpu}}).share == share
+
+
+def test_the_instances_of_a_task_need_mig_and_a_shared_task_needs_nothing_of_the_kind() -> None:
+    def rules(**gpu: object) -> list[tuple[str, object]]:
+        limits = needs({GPU: {"count": 1, **gpu}}).limits
+        return [(limit.path, limit.asked) for limit in limits if limit.rule == "share"]
+
+    assert rules() == []
+    assert rules(shared=True) == [(f"{GPU}.shared", "any")]
+    assert rules(multi_instance=True) == rules(multi_instance=True, shared=True)
+    assert rules(multi_instance=True) == [(f"{GPU}.multi_instance", "mig")]
+
+
+LINKINGS = [
+    ({"count": 2}, Linking()),
+    ({"count": 2, "interconnect": "nvlink", "topology": "ring"}, Linking(2, "ring")),
+    ({"count": 2, "interconnect": "pcie"}, Linking(1)),
+    ({"count": 2, "interconnect": "nvswitch"}, Linking(3)),
+    ({"count": 2, "interconnect": "infiniband", "topology": "mesh"}, Linking(0, "mesh")),
+    ({"count": 2, "multi_gpu_efficiency": 0.85}, Linking(efficiency_ppm=850_000)),
+    ({"count": 1, "interconnect": "nvlink", "topology": "ring", "multi_gpu_efficiency": 1}, Linking()),
+]
+
+
+@pytest.mark.parametrize(("gpu", "linking"), LINKINGS)
+def test_links_are_asked_for_by_tasks_of_several_gpus(gpu: dict[str, object], linking: Linking) -> None:
+    assert needs({GPU: gpu}).linking == linking
+
+
+INFINIBAND = f"{GPU}.interconnect"
+
+
+@pytest.mark.parametrize(
+    ("changes", "gang", "infiniband"),
+    [
+        ({**GANG, INFINIBAND: "infiniband"}, True, True),
+        ({**GANG, INFINIBAND: "nvlink"}, True, False),
+        ({**GANG, "workload.job.parallel_tasks": 1, INFINIBAND: "infiniband"}, False, False),
+        ({**GANG, TYPE: "batch", INFINIBAND: "infiniband"}, False, False),
+        ({"workload.scaling.min_replicas": 2, INFINIBAND: "infiniband"}, False, False),
+        ({**GANG, INFINIBAND: "infiniband", f"{GPU}.count": 0}, True, False),
+    ],
+)
+def test_a_gang_is_a_job_of_several_tasks_and_infiniband_is_for_gangs(
+    changes: dict[str, object], gang: bool, infiniband: bool
+) -> None:
+    asked = needs(changes)
+    assert (asked.gang, asked.infiniband) == (gang, infiniband)
+    assert ("fabric" in [wish.rule for wish in asked.preferences]) is infiniband
+
+
+def test_fail_makes_every_wish_hard() -> None:
+    wishes = {f"{GPU}.count": 2, f"{GPU}.interconnect": "nvlink", f"{GPU}.topology": "ring"}
+    soft, hard = needs(wishes), needs({**wishes, NEGOTIATION: {"fallback_strategy": "fail"}})
+    assert ([wish.rule for wish in soft.preferences], soft.hard_wishes) == (
+        ["interconnect", "topology"],
+        False,
+    )
+    assert (hard.preferences, hard.hard_wishes) == ((), True)
+    assert {"interconnect", "topology"} <= {limit.rule for limit in hard.limits}
+    assert hard.linking == soft.linking
+    gang = needs({**GANG, INFINIBAND: "infiniband", NEGOTIATION: {"fallback_strategy": "fail"}})
+    assert (gang.preferences, gang.infiniband, gang.hard_wishes) == ((), True, True)
 
 
 def test_now_decides_and_nothing_else_does() -> None:

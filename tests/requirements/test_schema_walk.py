@@ -73,9 +73,6 @@ def test_permission_for_spot_changes_the_outcome(path: str) -> None:
 
 
 REFUSED: Mapping[str, dict[str, object]] = {
-    f"{GPU}.multi_instance": {f"{GPU}.multi_instance": True},
-    f"{GPU}.topology": {f"{GPU}.topology": "mesh"},
-    f"{GPU}.multi_gpu_efficiency": {f"{GPU}.multi_gpu_efficiency": 0.5},
     f"{AVAILABILITY}.window_start": {f"{AVAILABILITY}": {"window_start": "09:00", "window_end": "17:00"}},
     f"{AVAILABILITY}.window_end": {f"{AVAILABILITY}": {"window_start": "19:00", "window_end": "07:00"}},
     f"{AVAILABILITY}.timezone": {f"{AVAILABILITY}.timezone": "Europe/Berlin"},

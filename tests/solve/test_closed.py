@@ -64,7 +64,24 @@ CASES: list[Case] = [
         [offer("a", 2, price__billing="node"), offer("b", 2, 2, price__billing="node", cpu="2")],
         {"b": 1},
     ),
-    ("small-ids-last", intent(tasks=2), [offer("c"), offer("a"), offer("b")], {"a": 1, "b": 1}),
+    (
+        "least-left-behind-after-carbon",
+        intent(),
+        [offer("a", 2, 2), offer("b"), offer("c", 4, 4, used={"gpus": 3})],
+        {"b": 1},
+    ),
+    (
+        "what-never-runs-out-leaves-nothing",
+        intent(),
+        [offer("a"), offer("b", 8, 8, nodes=None), offer("c", 8, 8)],
+        {"a": 1},
+    ),
+    (
+        "small-ids-last",
+        intent(tasks=2),
+        [offer("c", nodes=None), offer("a", nodes=None), offer("b", nodes=None)],
+        {"a": 2},
+    ),
     (
         "speed-before-price",
         intent(objective="Performance_Maximization"),
@@ -113,7 +130,8 @@ CASES: list[Case] = [
         ],
         {"a": 1, "c": 1},
     ),
-    ("as-many-as-fit-of-any", intent("j", "job", 3, **ANY), [offer("a"), offer("b", 9)], {"a": 1, "b": 1}),
+    ("as-many-as-fit-of-any", intent("j", "batch", 3, **ANY), [offer("a"), offer("b", 9)], {"a": 1, "b": 1}),
+    ("a-gang-on-one-node", intent("j", "job", 2), [offer("a", 2), offer("b", 4, 4)], {"b": 2}),
     ("two-groups-of-one-offer", intent(), [offer("a", 2, 2, nodes=2, used={"gpus": 1})], {"a": 1}),
     (
         "balanced-stays-near",
@@ -168,6 +186,13 @@ LEFT: list[Case] = [
         {"b": 2},
     ),
     ("one-node-before-small-ids", intent(tasks=2), [offer("a"), offer("b", 2, 2)], {"b": 2}),
+    (
+        "least-left-behind-by-several-tasks",
+        intent(tasks=2),
+        [offer("a", 3, 3), offer("b"), offer("c", 2, 2), offer("d", 4, 4)],
+        {"c": 2},
+    ),
+    ("a-gang-on-several-nodes", intent("j", "job", 2), [offer("a"), offer("b", 9)], {"a": 1, "b": 1}),
 ]
 
 
@@ -213,7 +238,7 @@ def test_seats_of_an_elastic_offer_are_as_many_as_asked() -> None:
 
 def test_in_random_worlds_it_is_the_optimum_or_says_nothing() -> None:
     said = 0
-    for one in worlds(range(1000, 1400), places=3000):
+    for one in worlds(range(1000, 1450), places=3000):
         packing = None if one.several else closed_form(one, rules_of(one))
         if packing is None:
             continue

@@ -157,7 +157,7 @@ def test_a_plan_that_breaks_a_rule_never_leaves_the_search(monkeypatch: pytest.M
     one = problem([intent("x"), intent("y")], offer("o", gpus=1), offer("p", 2))
     wrong = ((load(one, "o"),), (load(one, "o", i=1),))
     monkeypatch.setattr(lexicographic, "packing_of", lambda draft, values: wrong)
-    with pytest.raises(InternalError, match="the search breaks a rule: node 0"):
+    with pytest.raises(InternalError, match="the search breaks a rule: the GPUs of node 0"):
         descended(one)
 
 
