@@ -19,9 +19,8 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from flare_core.inventory.types import IntArray, Mask
-from flare_core.topology.heaviest import heaviest
-from flare_core.topology.prefixes import Rows
+from flare_core.topology.heaviest import IntArray, heaviest
+from flare_core.topology.prefixes import Mask, Rows
 
 MOST_STEPS: Final = 16
 """Values of t that are looked at. Where there are more, some are left out: bounds hold, but may be weaker."""

@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flare_core.inventory.types import IntArray
 from flare_core.topology.fullest import Leaves
-from flare_core.topology.heaviest import heaviest
+from flare_core.topology.heaviest import IntArray, heaviest
 from flare_core.topology.prefixes import Rows
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from flare_core.inventory.types import IntArray
-
+IntArray = NDArray[np.int64]
 At = tuple[int, ...]
 EFFORT = 40_000_000
 """Cells that the knapsacks of one table may fill; about as many nanoseconds."""

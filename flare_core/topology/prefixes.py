@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from flare_core.inventory.types import IntArray, Mask
+from flare_core.topology.heaviest import IntArray
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
