@@ -24,6 +24,7 @@ from flare_core.sharing.cards import slices
 from flare_core.sharing.starts import starts_of
 from flare_core.sharing.states import fits, free_milli, fresh, patterns, taken
 from flare_core.sharing.types import Card, Kind, Place, State, Vector
+from flare_core.solve.cpsat import SOUND
 
 EFFORT = 5.0
 """Deterministic time after which each of the two searches is cut."""
@@ -194,6 +195,8 @@ def _minimised(
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = effort
     solver.parameters.catch_sigint_signal = False  # signals belong to the program, not to a library
+    for name, setting in SOUND.items():
+        setattr(solver.parameters, name, setting)
     status = solver.solve(model)
     solved = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return [solver.value(n) for n in numbers] if solved else None, status == cp_model.OPTIMAL

@@ -24,7 +24,6 @@ from typing import Self
 
 from flare_core.candidates.inside import partly_free
 from flare_core.model.draft import Draft, Var
-from flare_core.placement.apart import contested, nodes_apart
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.nodes import Guest, free_set, gpus_hold
 from flare_core.placement.packing import Packing, Problem
@@ -49,8 +48,8 @@ class Gpus:
 
     @classmethod
     def read(cls, problem: Problem) -> Iterator[Self]:
-        """Yield the rule where GPUs are cut or told apart by several."""
-        if contested(problem, nodes_apart(problem)):
+        """Yield the rule where tasks of several intents, or of several grades, meet on GPUs."""
+        if problem.several or any(ask.found.sets for ask in problem.asks):
             yield cls()
 
     def post(self, draft: Draft) -> None:
