@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Gang:
-    """See `constraints.fabric`; ``prefixes[d]`` are 0/1 for each prefix of length ``d + 1`` that is used."""
+    """See `constraints.fabric`; ``prefixes[d]`` count the prefixes of length ``d + 1`` that are used."""
 
     draft: "Draft"
     i: int
     spans: "list[Var]" = field(default_factory=list)
     prefixes: "list[list[Var]]" = field(default_factory=list)
     slow: "list[tuple[Var, int, int]]" = field(default_factory=list)  # variable, candidate, span
+    here: "dict[int, list[Var]]" = field(default_factory=dict)
     off: "Var | None" = None
     missing: "Var | None" = None
 
@@ -37,13 +38,13 @@ class Gang:
         return self.draft.flag(f"{name}[{self.ask.name}]")
 
     def _prefixes(self, d: int) -> "list[Var]":
-        """Return for each prefix of one length whether it is used; an unknown one is each candidate's own."""
+        """Return for each prefix of one length whether it is used, and the nodes where it is unknown."""
         uses, column = self.draft.uses, self.fabric.prefix[:, d].tolist()
         flags: dict[int, Var] = {}
         listed: list[Var] = []
         for j, code in enumerate(column):
             if code < 0:
-                listed.append(uses[self.i, j])
+                listed += self._nodes_of(j)
                 continue
             if code not in flags:
                 flags[code] = self._flag(f"prefix {code}")
@@ -65,23 +66,31 @@ class Gang:
 
     def _nodes(self) -> "Iterator[Var]":
         """Yield 0/1 or counts that add up to the nodes that the gang uses."""
+        for j in range(len(self.ask.found)):
+            yield from self._nodes_of(j)
+
+    def _nodes_of(self, j: int) -> "Iterator[Var]":
+        """Yield those of one candidate; nodes with seats of several grades belong to the first of these."""
         draft, found = self.draft, self.ask.found
-        seen: set[int] = set()
-        for g, group in enumerate(found.group.tolist()):
+        for g in np.flatnonzero(found.group_candidate == j).tolist():
+            group = int(found.group[g])
             if group not in draft.shared:
                 yield draft.nodes[self.i, g]
-            elif group not in seen:
-                seen.add(group)
+            elif g == next(h for i, h in draft.users[group] if i == self.i):
                 yield from self._nodes_apart(group)
 
-    def _nodes_apart(self, group: int) -> "Iterator[Var]":
-        draft = self.draft
+    def _nodes_apart(self, group: int) -> "list[Var]":
+        known = self.here.get(group)
+        if known is not None:
+            return known
+        draft, self.here[group] = self.draft, []
         entries = [g for i, g in draft.users[group] if i == self.i]
         for v in range(draft.shared[group]):
             here = draft.flag(f"here[{self.ask.name},{group},{v}]")
             own = cp_model.LinearExpr.sum([draft.at[self.i, g, v] for g in entries])
             draft.model.add(own <= self.tasks * here)
-            yield here
+            self.here[group].append(here)
+        return self.here[group]
 
     def _post_slow(self) -> None:
         """Count the tasks of each class of candidates that are slowed down by each span."""

@@ -53,12 +53,12 @@ class Guest(NamedTuple):
             return None
         return Want(cut.share, self.ask.needs.gpus, self.tasks, share.apart)
 
-    @property
-    def taken_milli(self) -> int:
-        """Thousandths of GPUs that the tasks take."""
-        cut = self.cut
-        each = MILLI if cut is None else milli(cut.card, cut.share)
-        return self.tasks * self.ask.needs.gpus * each
+
+def taken_milli(ask: Ask) -> IntArray:
+    """Return what a task takes on each candidate, thousandths of a GPU."""
+    found = ask.found
+    cuts = [MILLI if cut is None else milli(cut.card, cut.share) for cut in found.cuts]
+    return ask.needs.gpus * np.array([*cuts, MILLI], np.int64)[found.cut]
 
 
 def gpus_hold(inventory: Inventory, group: int, guests: Iterable[Guest]) -> bool:
@@ -117,9 +117,10 @@ def left_milli(problem: Problem, packing: Packing) -> Iterator[int]:
     """
     taken: dict[tuple[int, int], int] = {}
     for ask, loads in zip(problem.asks, packing, strict=True):
+        each = taken_milli(ask)
         for load in loads:
             node = (int(ask.found.group[load.group]), load.node)
-            taken[node] = taken.get(node, 0) + Guest(ask, load.group, load.tasks).taken_milli
+            taken[node] = taken.get(node, 0) + load.tasks * int(each[load.candidate])
     touched = sorted({group for group, _ in taken})
     free = dict(
         zip(touched, free_milli_of(problem.inventory, np.array(touched, np.int64)).tolist(), strict=True)

@@ -152,12 +152,12 @@ def is_off_fabric(ask: Ask, loads: Loads) -> bool:
 
 
 def prefixes_of(ask: Ask, loads: Loads) -> tuple[int, ...]:
-    """Return how many different path prefixes of each length a gang uses; an unknown one is each its own."""
-    fabric = ask.found.fabric
+    """Return how many path prefixes of each length a gang uses; an unknown one is each node's own."""
+    fabric, found = ask.found.fabric, ask.found
     if not fabric.depth:
         return ()
-    used = sorted({load.candidate for load in loads})
-    columns = fabric.prefix[used].T.tolist()
+    nodes = {(int(found.group[load.group]), load.node): load.candidate for load in loads}
+    columns = fabric.prefix[list(nodes.values())].T.tolist()
     return tuple(len({c for c in column if c >= 0}) + column.count(-1) for column in columns)
 
 

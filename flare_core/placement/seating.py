@@ -58,8 +58,8 @@ class Option(NamedTuple):
 class Party:
     """The tasks of one intent on the node.
 
-    ``options`` are the sets to choose from, none named where any GPUs will do; ``want`` is what they want of
-    GPUs that are cut.
+    ``options`` are the sets to choose from, none named where any GPUs will do at ``cost``; ``want`` is what
+    they want of GPUs that are cut.
     """
 
     k: int
@@ -67,6 +67,7 @@ class Party:
     group: int
     options: tuple[Option, ...] = ()
     want: Want | None = None
+    cost: Cost = (0, 0, 0)
 
 
 Seated = tuple[tuple[Option, ...], ...]
@@ -129,7 +130,7 @@ def _as_counted(
         for load in one.loads if party.options else one.loads[:1]:
             options = tuple(option for option in party.options if option.group == load.group)
             tasks = load.tasks if party.options else party.tasks
-            split.append(Party(party.k, tasks, load.group, options, party.want))
+            split.append(Party(party.k, tasks, load.group, options, party.want, party.cost))
             owner.append(at)
     way = next(_ways(graph, free, split, shares.fresh), None)
     if way is None:
@@ -166,7 +167,7 @@ def _party(one: Guests, free: int, graph: LinkGraph | None) -> Party:
         return Party(ask.needs.gpus, tasks, first.group, want=guest.want)
     k = ask.needs.gpus
     if graph.ports:
-        return Party(k, tasks, first.group)
+        return Party(k, tasks, first.group, cost=_cost(ask, one.span, first.candidate))
     return Party(k, tasks, first.group, tuple(_options(ask, one.span, first, free)))
 
 
@@ -215,7 +216,7 @@ def _lowest(free: int, parties: Sequence[Party]) -> Seated:
     numbers = iter(_gpus(free))
     return tuple(
         tuple(
-            Option((0, 0, 0), party.group, sum(1 << gpu for gpu in islice(numbers, party.k)))
+            Option(party.cost, party.group, sum(1 << gpu for gpu in islice(numbers, party.k)))
             for _ in range(party.tasks)
         )
         for party in parties

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flare_core.inventory.types import IntArray, Mask
+from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.model.families import broken
 from flare_core.model.rule import Rule
-from flare_core.placement.nodes import free_milli_of
+from flare_core.placement.nodes import free_milli_of, taken_milli
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, nodes_of
 from flare_core.placement.score import per_node, task_cost
@@ -193,9 +193,11 @@ def _settle_one(problem: Problem, choice: _Choice, growing: bool) -> Packing | N
 
 
 def _least_left(problem: Problem, ask: Ask) -> IntArray:
-    """Return for each candidate what its fullest node has free, thousandths of a GPU."""
-    left = np.full(len(ask.found), _TOO_MANY)
-    np.minimum.at(left, ask.found.group_candidate, free_milli_of(problem.inventory, ask.found.group))
+    """Return for each candidate what its fullest node has left beside one task, thousandths of a GPU."""
+    found, left = ask.found, np.full(len(ask.found), _TOO_MANY)
+    free = free_milli_of(problem.inventory, found.group)
+    beside = np.where(found.group_nodes == ELASTIC, 0, free - taken_milli(ask)[found.group_candidate])
+    np.minimum.at(left, found.group_candidate, beside)
     return left
 
 

@@ -157,12 +157,17 @@ class _Descent:
             if answer is None:
                 return False
             only = answer
-            # Who sits with whom on shared nodes may still be open, and with it how many nodes it takes.
-            if (not only or (stage is Stage.FEWEST and self.draft.shared)) and not self._descend(
-                levels(self.draft, stage)
-            ):
+            if (not only or self._is_open(stage)) and not self._descend(levels(self.draft, stage)):
                 return False
         return self._descend(node_levels(self.draft, self.best))
+
+    def _is_open(self, stage: Stage) -> bool:
+        """Whether nodes that stand apart matter to a stage: who sits with whom may still be open.
+
+        How many nodes it takes, and how far the tasks of a gang are from each other.
+        """
+        gangs = any(ask.needs.gang for ask in self.problem.asks)
+        return bool(self.draft.shared) and (stage is Stage.FEWEST or (stage is Stage.TERMS and gangs))
 
     def _close(self) -> bool:
         """Close the groups that no plan as good uses; return whether all others were found.

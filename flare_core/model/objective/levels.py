@@ -30,7 +30,7 @@ from ortools.sat.python import cp_model
 from flare_core.inventory.types import ELASTIC, IntArray
 from flare_core.model.draft import Draft, Terms, Var
 from flare_core.model.objective.headroom import replicas
-from flare_core.placement.nodes import Guest, free_milli_of
+from flare_core.placement.nodes import free_milli_of, taken_milli
 from flare_core.placement.packing import Packing
 from flare_core.placement.score import per_node, task_cost
 
@@ -154,10 +154,11 @@ def _left(draft: Draft) -> Pairs:
     inventory = draft.problem.inventory
     for i, ask in enumerate(draft.problem.asks):
         found, free = ask.found, free_milli_of(inventory, ask.found.group).tolist()
+        taken = taken_milli(ask)[found.group_candidate].tolist()
         for g, group in enumerate(found.group.tolist()):
             if inventory.groups.count[group] == ELASTIC:
                 continue
-            yield draft.tasks[i, g], -Guest(ask, g, 1).taken_milli
+            yield draft.tasks[i, g], -taken[g]
             if group not in draft.shared:
                 yield draft.nodes[i, g], free[g]
     for (group, _), opened in draft.open.items():
