@@ -123,6 +123,7 @@ def test_modules_have_the_links_of_their_dies() -> None:
         (("nvidia-gb200", None, 4, "nvswitch"), "gb200-4"),
         (("nvidia-rtx-a6000", 48, 4, "nvlink"), "nvlink-pairs:4"),
         (("nvidia-rtx-3090", 24, 2, "nvlink"), "nvlink-pairs:2"),
+        (("nvidia-rtx-3090", 24, 2, "nvlink", "ring"), "nvlink-pairs:2"),  # one link is every shape
         (("amd-mi300x", 192, 8, "infinity-fabric"), "mi300x-8"),
         (("amd-mi325x", 256, 4, "infinity-fabric"), "mi300x-8:4"),
         (("amd-mi250x", 128, 4, "infinity-fabric"), "mi250x-4"),
@@ -147,6 +148,7 @@ def test_nodes_that_are_known(node: tuple[str, int | None, int, str], name: str)
         ("nvidia-h200", 141, 4, "nvlink"),  # a board, or one of two kinds of bridges
         ("nvidia-rtx-a6000", 48, 3, "nvlink"),
         ("nvidia-rtx-a6000", 48, 4, "nvlink", "ring"),
+        ("nvidia-rtx-a6000", 48, 2, "nvlink", "nvswitch"),
         ("nvidia-l4", 24, 8, "pcie"),
         ("nvidia-h100", 80, 1, "nvswitch"),
         ("nvidia-h100", 80, 12, "nvswitch"),

@@ -116,6 +116,16 @@ def test_a_shape_is_found_wherever_its_gpus_lie(size: int) -> None:
             assert ask(adjacency_of(nx.compose(shape_on(shape, Random(seed)), more)), (1 << size) - 1)
 
 
+def test_a_grid_is_found_whichever_corner_comes_first() -> None:
+    grid = nx.grid_2d_graph(3, 4)
+    corners = [(0, 0), (2, 0), (0, 3), (2, 3)]
+    order = corners + sorted(set(grid) - set(corners))
+    named = nx.relabel_nodes(grid, {cell: number for number, cell in enumerate(order)})
+    assert has_mesh(adjacency_of(named), (1 << 12) - 1)
+    named.remove_edge(0, min(named[0]))
+    assert not has_mesh(adjacency_of(named), (1 << 12) - 1)
+
+
 @pytest.mark.parametrize(("size", "share"), [(9, 0.4), (10, 0.4), (12, 0.35)])
 def test_larger_sets_agree_with_networkx_too(size: int, share: float) -> None:
     found = set()

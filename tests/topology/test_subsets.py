@@ -149,6 +149,12 @@ def test_choices_on_any_links_are_the_best(seed: int) -> None:
     assert wrong_choices(graph, POLICIES[seed % len(POLICIES)]) == []
 
 
+@pytest.mark.parametrize(("size", "seed"), [(6, 10), (6, 30), (7, 11)])
+def test_the_next_set_counts_before_the_bandwidth_that_is_left(size: int, seed: int) -> None:
+    """Links on which the two orders differ."""
+    assert wrong_choices(drawn(size, seed), POLICY) == []
+
+
 @pytest.mark.parametrize("size", [9, 11])
 def test_larger_nodes_are_searched_for_each_free_set(size: int) -> None:
     graph, random = drawn(size, size), Random(size)
