@@ -23,13 +23,8 @@ CASES = SHARED / "acceptance" / "cases"
 PARTS = {
     "calendar",
     "conflicts",
-    "efficiency",
-    "fabric",
-    "mig",
     "negotiation",
-    "sharing",
     "suggestions",
-    "topology",
     "waves",
 }
 
