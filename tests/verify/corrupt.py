@@ -548,6 +548,17 @@ def gang_split(d: Damage) -> bool | None:
     return None
 
 
+def gang_scattered(d: Damage) -> bool | None:
+    """One task of a gang that is told to be on one node lies on another, at the throughput of one node."""
+    for placement in d.placed:
+        rows, speed = placement["assignments"], placement["performance_tflops"]
+        together = len({(row["offer"], row["node"]) for row in rows}) == 1 < len(rows)
+        if together and speed and d.intent(placement).workload.type == "job":
+            rows[-1]["node"] += 1
+            return None
+    return False
+
+
 def warnings_withheld(d: Damage) -> bool | None:
     """A length that was not stated, and missing tasks, come with a warning."""
     for placement in d.placed:
@@ -776,6 +787,7 @@ ON_PLACED: tuple[Kind, ...] = (
     placement_ends_otherwise,
     all_of_it_after_the_deadline,
     gang_split,
+    gang_scattered,
     warnings_withheld,
     relaxed_without_need,
     relaxed_kept_quiet,

@@ -26,10 +26,45 @@ PLACES = (
 
 
 def scene(rng: Random) -> tuple[list[Json], Json]:
-    """Return one to three intents and an inventory document."""
+    """Return one to three intents and an inventory document; one in four is crowded."""
+    if rng.random() < 0.25:
+        return _crowd(rng)
     offers = [_offer(rng, i) for i in range(rng.randint(2, 7))]
     several = rng.choice((1, 1, 1, 2, 3))
     return [_intent(rng, f"w{i}") for i in range(several)], {"version": 1, "offers": offers}
+
+
+def _crowd(rng: Random) -> tuple[list[Json], Json]:
+    """Return intents that meet on few GPUs, whole or in parts, with nothing else in their way."""
+    kind = rng.choice(("mig", "time-slicing"))
+    offers = [_offer(rng, i) for i in range(rng.randint(1, 2))]
+    for offer in offers:
+        offer["gpu"] |= {"model": "nvidia-a100", "memory": "40Gi", "fp32_tflops": "19.5", "power_w": 400}
+        offer["gpu"] |= {"interconnect": "nvlink", "dedicated": True, "links": None, "topology": None}
+        offer["gpu"] |= {
+            "count": 2,
+            "shared": True,
+            "sharing_strategy": kind,
+            "sharing_slots": rng.choice((3, 4)),
+        }
+        offer |= {"nodes": rng.randint(1, 2), "cpu": "64", "memory": "256Gi", "availability": None}
+        offer |= {"used": None, "node_states": None}
+        offer["price"]["billing"] = "gpu"
+    asks = ({"multi_instance": True}, {"shared": True}) if kind == "mig" else ({"shared": True},)
+    intents = []
+    for i in range(rng.randint(1, 3)):
+        gpu = {"count": rng.choice((1, 1, 1, 2)), **rng.choice((*asks, *asks, {}))}
+        if rng.random() < 0.5 and len(gpu) > 1:
+            gpu["memory"] = rng.choice(("10Gi", "15Gi", "20Gi"))
+        workload: Json = {
+            "type": "service",
+            "name": f"w{i}",
+            "image": "acme/app:1",
+            "resources": {"gpu": gpu},
+        }
+        workload["scaling"] = {"min_replicas": rng.randint(1, 4)}
+        intents.append({"objective": "Cost_Minimization", "workload": workload})
+    return intents, {"version": 1, "offers": offers}
 
 
 def _maybe(rng: Random, value: object, unknown: float = 0.15) -> object:

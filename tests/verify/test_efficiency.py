@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from flare_core.intent import read_intent
 from flare_core.topology.efficiency import DEFAULT, efficiency_ppm, fabric_ppm
 from flare_core.topology.graph import CLASS_OF, NOMINAL_GBYTES, LinkClass, graph_of
 from flare_core.topology.shapes import has_shape as has_shape_there
@@ -20,8 +21,8 @@ from flare_core.verify.offers import Offer
 from flare_core.verify.shapes import has_shape
 from flare_core.verify.told import read_told
 
-from .inside import RING, RING_EFFICIENCY, RING_RATE, linked, ring, stated
-from .worlds import Json, inventory, offer, patched, placement, plan, row
+from .inside import RING, RING_EFFICIENCY, RING_RATE, SLOTS, linked, ring, stated
+from .worlds import Json, intent, inventory, offer, patched, placement, plan, row
 
 R = "placements.0.assignments.0"
 
@@ -206,3 +207,21 @@ def test_a_part_of_the_gpus_of_a_stated_efficiency_follows_from_the_links() -> N
     half = Offer(inventory(linked(*RING, gpu__multi_gpu_efficiency=0.8)), 0)
     due = 1 / (1 + 0.25 * RING_RATE / 25.0)
     assert efficiency_of(stated().intents[0], told, half) == pytest.approx((due, due), rel=1e-12)
+
+
+@pytest.mark.parametrize(("count", "node"), [(2, 8), (3, 2), (3, 8)])
+@pytest.mark.parametrize("said", [None, 0.8])
+def test_parts_of_gpus_share_ports_as_if_on_different_gpus(count: int, node: int, said: float | None) -> None:
+    """Each has a port of 150 GB/s, shared by its ways to the others; what is stated is of all there are."""
+    asked = read_intent(intent(workload__resources__gpu={"count": count, "shared": True}))
+    ports = {"gpu__interconnect": "nvlink", "gpu__interconnect_bandwidth": "300 GB/s", "gpu__count": node}
+    one = Offer(inventory(offer("a", **SLOTS, **ports, gpu__multi_gpu_efficiency=said)), 0)
+    told = read_told(plan(placement("web", [row(0, "a", gpus=list(range(count)))]))).placements[0].rows[0]
+
+    def rate(gpus: int) -> float:
+        return gpus * 150 / (2 * (gpus - 1))
+
+    due = 0.8 * rate(count) / (0.8 * rate(count) + efficiency.GB_PER_TFLOP * 989.4)
+    if said is not None:
+        due = 1 / (1 + 0.25 * rate(max(count, node)) / rate(count))
+    assert efficiency_of(asked, told, one) == pytest.approx((due, due), rel=1e-12)
