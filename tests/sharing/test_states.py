@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flare_core.catalog.mig import Cut
 from flare_core.sharing.cards import card_of
 from flare_core.sharing.starts import starts_of
 from flare_core.sharing.states import CLOSED, fits, free_milli, fresh, patterns, state_of
@@ -99,6 +100,18 @@ def test_an_a30_begins_where_its_own_table_says() -> None:
     assert patterns(one, (), ("1g.6gb", "2g.12gb")) == ((4, 0), (2, 1), (0, 2))
     assert patterns(one, (("1g.6gb", 1),), ("2g.12gb",)) == ((1,),)
     assert patterns(one, (("1g.6gb", 1), ("1g.6gb", 2)), ("2g.12gb",)) == ((0,),)
+
+
+def test_compute_slices_and_overlapping_starts_limit_where_a_table_has_them() -> None:
+    """In the vendor's tables memory slices run out first, and the starts of one profile lie side by side."""
+    narrow = Card(0, (Cut("2g", 2, 1, 9, (0, 1, 2, 3), 0, True), Cut("5g", 5, 1, 9, (4,), 0, True)))
+    assert patterns(narrow, (), ("2g", "5g")) == ((2, 0), (0, 1))
+    assert starts_of(narrow, (), ("2g",), (2,)) == ((0, 1),)
+    with pytest.raises(ValueError, match="do not fit"):
+        starts_of(narrow, (), ("2g",), (3,))
+    wide = Card(0, (Cut("1g", 1, 3, 9, (0, 1, 2, 3, 4), 0, True), Cut("9g", 9, 8, 1, (0,), 0, True)))
+    assert patterns(wide, (), ("1g",)) == ((2,),)
+    assert patterns(wide, (("1g", 2),), ("1g",)) == ((0,),)
 
 
 def test_a_layout_that_cannot_be_leaves_nothing_free() -> None:
