@@ -1,5 +1,6 @@
 """What a rule says to the solver and to a finished packing is the same, whatever the packing."""
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -7,20 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flare_core as flare
-from flare_core.model.constraints.availability import Availability
 from flare_core.model.draft import Draft
 from flare_core.model.families import broken, rules_of
 from flare_core.model.objective import levels
 from flare_core.model.objective.levels import Level, Stage
+from flare_core.model.rule import Lazy
 from flare_core.placement.order import value
 from flare_core.placement.packing import Loads, Packing, Problem
 from flare_core.solve.cpsat import Run
 from flare_core.solve.search import search
+from tests import insides
 from tests.model.solving import allows, fix
 from tests.placement.problems import count_places, packings, problem, problem_of, random_packing
-from tests.worlds import intent, offer, small
+from tests.worlds import World, intent, offer, small
 
-SEEN = {"kept": 0, "broken": 0, "availability": 0, "several": 0}
+SEEN: Counter[str] = Counter()
 
 
 def compact(one: Problem, packing: Packing) -> Packing | None:
@@ -51,37 +53,57 @@ def test_a_packing_fits_the_model_where_no_audit_complains(world: int, throw: in
     Of a group whose nodes are not shared the model counts nodes, so there the fullest way to fill them
     speaks for all.
     """
-    one = _problem(world)
-    packing = None if one is None else compact(one, _fullest(one, random_packing(one, Random(throw))))
+    _agree(_problem(world), Random(throw), "plain")
+
+
+@settings(max_examples=600)
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_a_packing_fits_the_model_inside_the_nodes_too(world: int, throw: int) -> None:
+    """The same with linked GPUs, slots, MIG instances and gangs."""
+    _agree(_inside(world), Random(throw), "inside")
+
+
+def _agree(one: Problem | None, random: Random, kind: str) -> None:
+    packing = None if one is None else compact(one, _fullest(one, random_packing(one, random)))
     if one is None or packing is None:
         return
     rules = rules_of(one)
     told = broken(one, packing, rules)
-    solver = allows(one, rules, packing)
-    SEEN["several"] += one.several
-    if not told:
-        SEEN["kept"] += 1
-        assert solver is not None
-    elif solver is None:
-        SEEN["broken"] += 1
-    else:  # unequal uptimes are no matter of a table: the answer is looked at and cut off
-        SEEN["availability"] += 1
-        joint = [rule for rule in rules if isinstance(rule, Availability)]
-        assert broken(one, packing, tuple(r for r in rules if r not in joint)) == ()
+    SEEN[f"{kind} several"] += one.several
+    if allows(one, rules, packing) is None:
+        SEEN[f"{kind} broken"] += 1
+        assert told
+    elif not told:
+        SEEN[f"{kind} kept"] += 1
+    else:  # not all of a rule is in the model: the answer is looked at and cut off
+        lazy = [rule for rule in rules if isinstance(rule, Lazy)]
+        assert broken(one, packing, tuple(r for r in rules if r not in lazy)) == ()
         draft = Draft(one)
-        assert any([rule.cut(draft, packing) for rule in joint])
+        cut = [type(rule).__name__ for rule in lazy if rule.cut(draft, packing)]
+        assert cut
+        SEEN.update(cut)
+        assert broken(one, packing, tuple(r for r in lazy if type(r).__name__ not in cut)) == ()
 
 
 def test_packings_of_every_kind_were_thrown() -> None:
-    assert SEEN["kept"] >= 40
-    assert SEEN["broken"] >= 40
-    assert SEEN["several"] >= 40
-    assert SEEN["availability"] >= 1
+    for kind in ("plain", "inside"):
+        assert SEEN[f"{kind} kept"] >= 40, SEEN
+        assert SEEN[f"{kind} broken"] >= 40, SEEN
+        assert SEEN[f"{kind} several"] >= 40, SEEN
+    assert SEEN["Availability"] >= 1, SEEN
 
 
 def _problem(seed: int) -> Problem | None:
+    return _read(small(seed % 1500))
+
+
+def _inside(seed: int) -> Problem | None:
+    return _read((insides.linked, insides.cut, insides.inside)[seed % 3](seed // 3 % 600))
+
+
+def _read(world: World) -> Problem | None:
     try:
-        one = problem_of(small(seed % 1500))
+        one = problem_of(world)
     except flare.FlareError:  # a contradiction that the dice threw
         return None
     return one if all(len(ask.found) for ask in one.asks) else None
@@ -131,13 +153,21 @@ def test_levels_are_merged_where_their_bounds_allow_it(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("seed", range(0, 200, 2))
 def test_levels_put_packings_in_the_order_of_their_values(seed: int) -> None:
     """Of two packings the solver's levels prefer the one that `value` prefers, at the same level."""
-    one = _problem(seed)
+    _ordered(_problem(seed), Random(seed))
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_levels_keep_that_order_inside_the_nodes_too(seed: int) -> None:
+    """The same with linked GPUs, shares, and gangs that are slower the farther apart they are."""
+    _ordered(_inside(seed), Random(seed))
+
+
+def _ordered(one: Problem | None, random: Random) -> None:
     if one is None or count_places(one) > 300:
         return
     rules = rules_of(one)
     fullest = (compact(one, _fullest(one, packing)) for packing in packings(one))
     legal = [packing for packing in fullest if packing is not None and not broken(one, packing, rules)]
-    random = Random(seed)
     for _ in range(2):
         first, second = random.choice(legal), random.choice(legal)
         for stage, fields in STAGES.items():
@@ -149,7 +179,8 @@ def test_levels_put_packings_in_the_order_of_their_values(seed: int) -> None:
 STAGES = {
     Stage.PLACED: ("placed", "tasks", "misses"),
     Stage.PRIMARY: ("primary",),
-    Stage.TERMS: ("cost_ueur", "performance", "latency_us", "carbon_ug"),
+    Stage.TERMS: ("cost_ueur", "performance", "prefixes", "latency_us", "carbon_ug"),
+    Stage.FEWEST: ("headroom", "left_milli", "providers", "nodes"),
     Stage.OFFERS: ("offers",),
 }
 
