@@ -11,7 +11,7 @@ from flare_core.catalog.gpus import parts
 from flare_core.catalog.mig import profiles_of
 from tests.worlds import Json, Maker, World, put
 
-LINKED, CUT = "linked", "cut"
+LINKED, CUT, GANGS = "linked", "cut", "gangs"
 
 
 class Part(NamedTuple):
@@ -61,6 +61,11 @@ def linked(seed: int) -> World:
     return _Insides(Random(f"{LINKED} {seed}"), only=LINKED).small()
 
 
+def gangs(seed: int) -> World:
+    """Return a small world of jobs on nodes that hang here and there in the fabric, and are alike else."""
+    return _Insides(Random(f"{GANGS} {seed}"), only=GANGS).small()
+
+
 def single(seed: int) -> World:
     """Return a world of one intent, a little larger."""
     return _Insides(Random(f"single {seed}")).world(1, tasks_each=4, offers=6, few=False)
@@ -70,34 +75,39 @@ class _Insides(Maker):
     """Draws one world."""
 
     def __init__(self, random: Random, *, only: str = "") -> None:
-        super().__init__(random, alike=random.random() < 0.5)
+        super().__init__(random, alike=only == GANGS or random.random() < 0.5)
         self.strict = False
         self.low_uptimes = False
         self.with_cpu_only = False
-        self.alone = True
         self.only = only or self.pick(LINKED, CUT, "")
         self.big = self.chance(0.25)
         self.whole = self.pick(0.0, 0.0, 0.5, 1.0)
-        self.fabric = self.chance(0.6)
+        self.fabric = only == GANGS or self.chance(0.6)
+        if only == GANGS:
+            self.with_spot = False
 
     def small(self) -> World:
         number = self.pick(1, 1, 1, 2, 2, 3, 4)
-        self.alone = alone = number == 1
+        alone = number == 1
         return self.world(number, tasks_each=4 if alone else 3, offers=4, most=4, few=False)
 
     # --- offers ---
 
     def offer(self, name: str) -> Json:
         one = super().offer(name)
-        if one["gpu"] is None or (one["gpu"]["count"] == 1 and self.chance(0.5)):
+        if one["gpu"] is None or (self.only != GANGS and one["gpu"]["count"] == 1 and self.chance(0.5)):
             return one
         for key in ("node_states", "used"):
             one.pop(key, None)
         cuts = self.only == CUT or (not self.only and self.chance(0.4))
         gpus = self.pick(1, 2, 2, 3, 4) if cuts else self.pick(2, 3, 3, 4, 4, 6 if self.big else 4)
+        if self.only == GANGS:
+            gpus = self.pick(1, 1, 2, 2, 3)
         one["gpu"]["count"] = gpus
         if cuts:
             self._cut(one)
+        elif self.only == GANGS and self.chance(0.7):
+            pass
         elif self.chance(0.3):
             self._board(one)
         else:
@@ -110,14 +120,16 @@ class _Insides(Maker):
         one["cpu"], one["memory"] = str(8 * gpus), f"{32 * gpus}Gi"
         if self.fabric:
             self._fabric(one)
-        if one["nodes"] is not None and self.chance(0.5):
+        if one["nodes"] is not None and self.chance(0.1):
+            one["used"] = {"gpus": self.random.randint(0, one["nodes"] * gpus)}
+        elif one["nodes"] is not None and self.chance(0.5):
             one["nodes"] = min(one["nodes"], 2)
             self.tags.add("partly used inside")
             one["node_states"] = [self._inside(one, k) for k in range(one["nodes"]) if self.chance(0.7)]
         return one
 
     def _repriced(self, one: Json, gpus: int) -> None:
-        each = float(self.pick("1", "1", "1.5", "2", "0.333333"))
+        each = float(1 if self.only == GANGS else self.pick("1", "1", "1.5", "2", "0.333333"))
         one["price"]["hourly"] = f"{each * gpus:.6f} EUR/hour"
         if "spot_hourly" in one["price"]:
             one["price"]["spot_hourly"] = f"{each * gpus * self.pick(0.5, 1.0, 1.2):.6f} EUR/hour"
@@ -173,6 +185,8 @@ class _Insides(Maker):
         else:
             gpu["sharing_strategy"] = self.pick("time-slicing", "mps")
             gpu["sharing_slots"] = self.pick(2, 2, 3, 4, 4, 7, 10, 1, None)
+            if self.chance(0.1):
+                gpu["memory"] = None
             self.tags.add("slots")
         if self.chance(0.2):
             gpu["dedicated"] = False
@@ -234,23 +248,20 @@ class _Insides(Maker):
 
     def intent(self, name: str, tasks: int) -> Json:
         one = super().intent(name, tasks)
-        if one["workload"]["type"] == "service" and self.chance(0.3):
+        rarely = self.chance(1.0 if self.only == GANGS else 0.3)
+        if one["workload"]["type"] == ("service" if self.chance(0.9) else "batch") and rarely:
             return self.intent(name, tasks)  # rather a gang
         gpu = one["workload"]["resources"].setdefault("gpu", {"count": 1})
-        share = self.only != LINKED and self.chance(0.75)
+        share = self.only != LINKED and self.chance(0.2 if self.only == GANGS else 0.75)
         gpu["count"] = self.pick(1, 1, 1, 2, 2, 3) if share else self.pick(1, 2, 2, 2, 3, 3, 4)
+        if self.only == GANGS:
+            gpu["count"] = self.pick(1, 1, 1, 2)
         one["workload"]["resources"] |= {"cpu": self.pick("0.5", "1", "1"), "memory": self.pick("1Gi", "4Gi")}
         if share and not gpu.get("dedicated"):
             self._share(gpu)
         if gpu["count"] > 1 or one["workload"]["type"] == "job":
             self._wish(one, gpu)
         return one
-
-    def _service(self, one: Json, tasks: int) -> None:
-        super()._service(one, tasks)
-        if not self.alone:  # headroom beside others on nodes whose GPUs are told apart may be told too low
-            one["workload"].get("scaling", {}).pop("auto_scale", None)
-            one["workload"].get("scaling", {}).pop("max_replicas", None)
 
     def _budget(self, one: Json, tasks: int, kind: str) -> None:
         if self.chance(0.4):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.insides import cut, inside, linked
+from tests.insides import cut, gangs, inside, linked
 from tests.oracle.compare import differences
 from tests.oracle.oracle import Oracle, Terms
 from tests.worlds import World, alike, medium, patched, small
@@ -52,7 +52,7 @@ def test_the_six_thousand_worlds_try_every_kind_of_constraint_two_hundred_times(
 
 # --- inside of nodes --------------------------------------------------------------------------------
 
-INSIDES = (inside, linked, cut)
+INSIDES = (inside, linked, cut, gangs)
 by_kind = pytest.mark.parametrize("make", INSIDES, ids=lambda make: make.__name__)
 
 
