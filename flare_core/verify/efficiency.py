@@ -95,7 +95,11 @@ def _kept(added: float, speed: float) -> float:
 
 def rates(links: Links, gpus: Sequence[int]) -> tuple[float, float]:
     """Return the least and the most, GB/s, at which GPUs can add up; equal for all but large unlike sets."""
-    weights, count = _weights(links, gpus), len(gpus)
+    count = len(gpus)
+    if not links.classes:
+        rate = _weight(links, 0, 1, count - 1) * count / 2
+        return rate, rate
+    weights = {(i, j): _weight(links, a, b, count - 1) for (i, a), (j, b) in combinations(enumerate(gpus), 2)}
     singles = sum(weights.values()) / (count - 1)
     alike = min(weights.values()) * count / 2  # where no pair were better than the slowest
     if singles <= alike * (1 + 1e-12) or count > MOST_TRIED:
@@ -104,17 +108,15 @@ def rates(links: Links, gpus: Sequence[int]) -> tuple[float, float]:
     return rate, rate
 
 
-def _weights(links: Links, gpus: Sequence[int]) -> Weights:
-    """Return what each pair of a set has for itself, GB/s in one direction, whole MB/s as stated.
+def _weight(links: Links, a: int, b: int, others: int) -> float:
+    """Return what two GPUs have for themselves, GB/s in one direction, whole MB/s as stated.
 
-    A direct link is the pair's own; a port to a switch, to PCIe or to the host is shared by the other GPUs.
+    A direct link is the pair's own; a port to a switch, to PCIe or to the host is shared by the `others` of
+    the set.
     """
-    others, weights = len(gpus) - 1, {}
-    for (i, a), (j, b) in combinations(enumerate(gpus), 2):
-        stated = round(links.gbytes.get((min(a, b), max(a, b)), 0.0), 3)
-        own = links.known and links.least(a, b) == NVLINK
-        weights[i, j] = max(stated if own else stated / others, HOST_GBYTES / others)
-    return weights
+    kind, gbytes = links.link(a, b)
+    own = links.known and kind == NVLINK
+    return max(round(gbytes, 3) / (1 if own else others), HOST_GBYTES / others)
 
 
 def _least_split(weights: Weights, count: int, rate: float) -> float:

@@ -49,20 +49,28 @@ class Links:
     gpus
         How many GPUs it has.
     classes, gbytes
-        The best link of each pair, lower number first, and what it carries, GB/s in one direction: through
-        a switch, and where nothing is known, what a GPU's port carries. Pairs that are left out have none.
+        The best link of pairs, lower number first, and what it carries, GB/s in one direction: through a
+        switch, and where nothing is known, what a GPU's port carries.
     known
         Whether shapes can be claimed.
+    others
+        Class and GB/s of every other pair.
     """
 
     gpus: int
     classes: Mapping[Pair, int]
     gbytes: Mapping[Pair, float]
     known: bool
+    others: tuple[int, float] = (NONE, 0.0)
+
+    def link(self, a: int, b: int) -> tuple[int, float]:
+        """Return the class of the link of two GPUs, and its GB/s."""
+        pair = (min(a, b), max(a, b))
+        return (self.classes[pair], self.gbytes[pair]) if pair in self.classes else self.others
 
     def least(self, a: int, b: int) -> int:
         """Return the class of the link of two GPUs."""
-        return self.classes.get((min(a, b), max(a, b)), NONE)
+        return self.link(a, b)[0]
 
 
 def links_of(offer: "Offer") -> Links:
@@ -154,13 +162,12 @@ def _built(gpus: int, links: Iterable[tuple[Pair, int, float | None]], gbps: flo
 def _flat(gpus: int, interconnect: str | None, gbps: float | None) -> Links:
     kind = CLASSES.get(interconnect, NONE)
     speed = NOMINAL_GBYTES[kind] if gbps is None else gbps / 16
-    pairs = list(combinations(range(gpus), 2))
-    return Links(gpus, dict.fromkeys(pairs, kind), dict.fromkeys(pairs, speed), known=False)
+    return Links(gpus, {}, {}, known=False, others=(kind, speed))
 
 
 def class_of(links: Links, gpus: Iterable[int]) -> int:
     """Return the best class whose links, and better ones, join all of these GPUs."""
-    return next(kind for kind in (NVSWITCH, NVLINK, PCIE, NONE) if _joined(links, sorted(gpus), kind))
+    return next(kind for kind in (NVSWITCH, NVLINK, PCIE, NONE) if _joined(links, list(gpus), kind))
 
 
 def _joined(links: Links, gpus: list[int], kind: int) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from flare_core.intent import read_intent
 from flare_core.topology.efficiency import DEFAULT, efficiency_ppm, fabric_ppm
 from flare_core.topology.graph import CLASS_OF, NOMINAL_GBYTES, LinkClass, graph_of
+from flare_core.topology.rate import tree_rate
 from flare_core.topology.shapes import has_shape as has_shape_there
 from flare_core.topology.shapes import set_class
 from flare_core.verify import efficiency, links, verify
@@ -98,6 +99,23 @@ def test_a_large_unlike_set_lies_between_two_bounds() -> None:
         assert max(tried) < 2 * most
 
 
+def test_a_dozen_unlike_gpus_have_one_rate_and_it_is_that_of_the_other_side() -> None:
+    ends = [pair for pair in combinations(range(12), 2) if sum(pair) % 3]
+    said = [[*pair, "nvlink", f"{25 * (1 + sum(pair) % 2)} GB/s"] for pair in ends]
+    one = Offer(inventory(linked(*said, gpu__count=12)), 0)
+    graph = graph_of(
+        model=None,
+        memory_mib=None,
+        gpus=12,
+        interconnect=None,
+        interconnect_gbps=None,
+        topology=None,
+        links=one.text("links"),
+    )
+    least, most = rates(links_of(one), range(12))
+    assert least == most == pytest.approx(tree_rate(graph, (1 << 12) - 1), rel=1e-9)
+
+
 def test_a_large_set_of_like_gpus_has_one_rate() -> None:
     pairs = list(combinations(range(16), 2))
     switched = Links(16, dict.fromkeys(pairs, 3), dict.fromkeys(pairs, 150.0), known=True)
@@ -124,6 +142,7 @@ def random_offer(rng: Random) -> Json:
         kinds, speeds = (("nvlink", "pcie"), ("nvlink", "nvswitch")), ((), ("25 GB/s",), ("61 GB/s",))
         some = rng.choice(kinds)
         said["links"] = [[*pair, rng.choice(some), *rng.choice(speeds)] for pair in pairs]
+        said["links"] += [[*pair, "infinity-fabric", "10 GB/s"] for pair in pairs if rng.random() < 0.2]
     return offer("a", gpu=said)
 
 

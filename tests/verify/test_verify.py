@@ -626,3 +626,15 @@ def test_an_objective_in_euro_is_exact_to_the_micro_euro() -> None:
     given = service()
     document = patched(given.document, {"objective": 8.000001, "bound": 8.000001})
     assert {v.rule for v in found(given, document)} == {"objective"}
+
+
+def test_a_job_is_up_as_often_as_the_worst_of_its_offers() -> None:
+    given = gang()
+    offers = [
+        offer("a", fabric=FABRIC),
+        offer("b", fabric=SPINE_2, zone="eu-west-1b", performance__uptime_percent=99.5),
+    ]
+    document = patched(given.document, {f"{P}.assignments.1.zone": "eu-west-1b"})
+    assert {v.rule for v in verify(document, given.intents, inventory(*offers))} == {"figure"}
+    worst = patched(document, {f"{P}.availability_percent": 99.5})
+    assert verify(worst, given.intents, inventory(*offers)) == ()
