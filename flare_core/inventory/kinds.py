@@ -15,8 +15,8 @@ from flare_core.inventory.table import Table
 class GpuKind(NamedTuple):
     """The GPUs of a node, None where a thing is unknown; fields are columns of the inventory."""
 
-    gpu_model: str
     gpu_count: int
+    gpu_model: str | None
     gpu_memory_mib: int | None
     gpu_cores: int | None
     fp32_tflops: float | None
@@ -37,7 +37,7 @@ class GpuKind(NamedTuple):
 
 
 def fill_gpu_kinds(table: Table) -> None:
-    """Say for every offer with GPUs which kind they are."""
+    """Say for every offer which kind its GPUs are."""
     which, examples = distinct(table, GpuKind._fields)
     table.overwrite("gpu_kind", [_text(table, row) for row in examples], which)
 

@@ -61,6 +61,7 @@ class Draft:
     lines: dict[Hashable, list[cp_model.Constraint]] = field(default_factory=dict)
     bounds: dict[int, tuple[int, int]] = field(default_factory=dict)
     flags: dict[tuple[int, int], Var] = field(default_factory=dict)
+    loose: bool = False  # some rule holds in part only: see `rule.Lazy`
     domains: dict[int, dict[int, tuple[Var, list[int]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

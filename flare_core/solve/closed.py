@@ -19,11 +19,22 @@ import numpy as np
 from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.model.families import broken
 from flare_core.model.rule import Rule
+from flare_core.placement.ledger import Ledger
 from flare_core.placement.nodes import free_milli_of, taken_milli
 from flare_core.placement.order import value
-from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, nodes_of
+from flare_core.placement.packing import (
+    Ask,
+    Load,
+    Loads,
+    Packing,
+    Problem,
+    canonical,
+    is_off_fabric,
+    nodes_of,
+)
 from flare_core.placement.score import per_node, task_cost
 from flare_core.solve.bounds import seats
+from flare_core.solve.greedy import closest_loads
 
 THRESHOLDS = 200
 """Latency thresholds that a weighted sum is tried with before the search takes over."""
@@ -52,6 +63,32 @@ def closed_form(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
         return None
     # Distance was left out; a gang on one node has none.
     return None if ask.needs.gang and nodes_of(ask, packing[0]) > 1 else packing
+
+
+def close_gang(problem: Problem, rules: tuple[Rule, ...]) -> Packing | None:
+    """Return a packing of a single gang that is best down to how close its tasks are; None where unproven.
+
+    For gangs that fit on candidates that are alike in everything before distance, in objective, cost and
+    performance. What comes after closeness in the order of plans is left as it falls.
+    """
+    ask = problem.asks[0]
+    found, tasks = ask.found, ask.needs.tasks
+    if not ask.needs.gang or per_node(ask.needs, found).any() or _several_grades(ask):
+        return None
+    choice = _first_choice(ask, seats(ask), tasks)
+    if choice is None or ask.needs.any_tasks:
+        return None
+    for key in (task_cost(ask.needs, found), -found.performance_mtflops):
+        choice = choice.by(key)
+    fabric, tie = found.fabric, choice.tie
+    alike = (fabric.loss[tie] == fabric.loss[tie[0]]).all() if len(tie) else False
+    if choice.left < tasks or not alike or (ask.score.fabric.any() and len(tie) < len(found)):
+        return None
+    loads = closest_loads(ask, Ledger(problem.inventory), tie, proven=True)
+    if not loads or is_off_fabric(ask, loads):
+        return None
+    packing = canonical(problem, (loads,))
+    return None if broken(problem, packing, rules) else packing
 
 
 def _several_grades(ask: Ask) -> bool:

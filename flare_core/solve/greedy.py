@@ -10,6 +10,8 @@ from flare_core.model.families import broken, rules_of
 from flare_core.placement.ledger import Ledger
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem, canonical
+from flare_core.solve.bounds import seats
+from flare_core.topology.gangs import closest
 
 NEAR = 16
 """Parts of the fabric, of each size, in which a gang is tried as a whole."""
@@ -68,8 +70,16 @@ def _ways(ask: Ask, i: int, ledger: Ledger) -> Iterator[Loads]:
 
 
 def _close(ask: Ask, i: int, ledger: Ledger, order: IntArray) -> Iterator[Loads]:
-    """Yield ways to keep a gang together: on one node, then within ever shorter prefixes of its paths."""
+    """Yield ways to keep a gang together: the closest there is, of the best candidates and of all.
+
+    Then on one node, and within ever shorter prefixes of its paths.
+    """
     found, prefix = ask.found, ask.found.fabric.prefix
+    room = seats(ask)[order]
+    for number in (int(np.searchsorted(np.cumsum(room), ask.needs.tasks)) + 1, len(order)):
+        worth = np.stack([found.misses, found.task_ueur, -found.performance_mtflops])
+        last = worth[:, order[min(number, len(order)) - 1]]
+        yield closest_loads(ask, ledger, np.flatnonzero((worth <= last[:, None]).all(axis=0)))
     roomy = found.group_candidate[found.group_tasks >= ask.needs.tasks]
     yield fill(ask, i, ledger, order[np.isin(order, roomy)][:NEAR])
     for d in reversed(range(prefix.shape[1])):
@@ -78,6 +88,34 @@ def _close(ask: Ask, i: int, ledger: Ledger, order: IntArray) -> Iterator[Loads]
         for at in sorted(first.tolist())[:NEAR]:
             if column[at] >= 0:
                 yield fill(ask, i, ledger, order[column == column[at]])
+
+
+def closest_loads(ask: Ask, ledger: Ledger, candidates: IntArray, *, proven: bool = False) -> Loads:
+    """Put a gang on unused nodes of some candidates, as close together as can be.
+
+    () where they do not do, and with `proven` where it is not proven that nothing is closer.
+    """
+    found = ask.found
+    mine = np.flatnonzero(np.isin(found.group_candidate, candidates))
+    if ask.needs.any_tasks or not len(mine):
+        return ()
+    tasks = ask.needs.tasks
+    unused = np.array([ledger.unused(ask, g, tasks) for g in mine.tolist()], np.int64)
+    paths = np.stack([_numbered(column) for column in found.fabric.prefix[found.group_candidate[mine]].T])
+    gang = closest(found.group_tasks[mine], unused, paths, tasks)
+    if gang is None or (proven and not all(gang.proven[:-1])):
+        return ()
+    return tuple(
+        load
+        for at in np.flatnonzero(gang.tasks).tolist()
+        for load in _fresh(ask, ledger, int(mine[at]), int(gang.tasks[at]))
+    )
+
+
+def _numbered(codes: IntArray) -> IntArray:
+    """Return `codes` without gaps, -1 as it is."""
+    values, numbers = np.unique(codes, return_inverse=True)
+    return numbers.reshape(-1) - int(values[0] < 0)
 
 
 def _halves(tasks: int) -> Iterator[int]:
@@ -119,9 +157,14 @@ def _fill_group(ask: Ask, i: int, ledger: Ledger, j: int, g: int, wanted: int) -
         if room > 0:
             wanted -= room
             yield Load(j, g, node, room)
-    each = int(ask.found.group_tasks[g])
+    yield from _fresh(ask, ledger, g, wanted)
+
+
+def _fresh(ask: Ask, ledger: Ledger, g: int, wanted: int) -> Iterator[Load]:
+    """Yield loads on nodes that nobody uses, each as full as can be."""
+    j, each = int(ask.found.group_candidate[g]), int(ask.found.group_tasks[g])
     fresh = ledger.unused(ask, g, -(-wanted // each)) if wanted > 0 else 0
-    taken, node = set(begun), 0
+    taken, node = ledger.used.get(int(ask.found.group[g]), set()), 0
     for _ in range(fresh):
         while node in taken:
             node += 1

@@ -50,12 +50,11 @@ class _Descent:
         self.problem, self.run = problem, run
         self.best = incumbent
         self.rules = rules_of(problem)
-        # What a lazy rule may still throw away is no incumbent yet: the bound alone is told.
-        unsure = any(isinstance(rule, Lazy) for rule in self.rules)
-        self.watch = _bounds_only(watch) if unsure and watch is not None else watch
         self.draft = Draft(problem)
         for rule in self.rules:
             rule.post(self.draft)
+        # What a lazy rule may still throw away is no incumbent yet: the bound alone is told.
+        self.watch = _bounds_only(watch) if self.draft.loose and watch is not None else watch
         self.values: tuple[int, ...] | None = None
 
     def result(self, *, ties: bool) -> Search:

@@ -10,7 +10,7 @@ from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.solve import lexicographic
 from flare_core.solve.bounds import cannot_fit, least_primary
-from flare_core.solve.closed import closed_form
+from flare_core.solve.closed import close_gang, closed_form
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
@@ -23,6 +23,9 @@ MOST_VARIABLES = 50_000
 
 BUILD_S = 2e-5
 """Seconds that it takes to build a model, for each of its variables."""
+
+MOST_GANG_GROUPS = 200
+"""Node groups up to which a gang's plan is searched down to the last tie."""
 
 FEW = 60
 """Candidates up to which the ties are settled in the same model as the objective."""
@@ -45,13 +48,26 @@ def search(problem: Problem, options: Options, started: float, watch: Watch | No
         return _none(nothing, "screen")
     if all(cannot_fit(ask) for ask in problem.asks):
         return _none(nothing, "capacity")
-    return _closed(problem) or _searched(problem, Run(options, started), watch)
+    return _closed(problem) or _gang(problem) or _searched(problem, Run(options, started), watch)
 
 
 def _closed(problem: Problem) -> Search | None:
     """Answer by the closed form, where it applies."""
     packing = None if problem.several else closed_form(problem, rules_of(problem))
     return None if packing is None else _proven(problem, packing)
+
+
+def _gang(problem: Problem) -> Search | None:
+    """Answer for a large gang by what is proven of its closeness, without settling ties beyond."""
+    if problem.several or len(problem.asks[0].found.group) <= MOST_GANG_GROUPS:
+        return None
+    packing = close_gang(problem, rules_of(problem))
+    if packing is None:
+        return None
+    why = (
+        "the gang is proven to be best and as close as can be; ties among equally close plans are not settled"
+    )
+    return replace(_proven(problem, packing), warnings=(why,))
 
 
 def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:

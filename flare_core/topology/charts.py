@@ -121,7 +121,7 @@ def _alike(
     graph: LinkGraph, wish: Wish, rating_tflops: float | None, stated: float | None, room: int
 ) -> Chart:
     mask = (1 << wish.k) - 1
-    ppm = int(efficiency_ppm(graph, np.array([mask], np.int64), rating_tflops, stated)[0])
+    ppm = int(efficiency_ppm(graph, np.array([mask], np.object_), rating_tflops, stated)[0])
     missed = _missed(graph, mask, wish)
     if ppm < wish.efficiency_ppm or (wish.hard and missed):
         return Chart((), 0)

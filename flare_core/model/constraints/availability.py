@@ -61,6 +61,7 @@ class Availability:
 
     def post(self, draft: Draft) -> None:
         """State the table of splits to the solver."""
+        draft.loose = True
         ask = draft.problem.asks[self.intent]
         n = ask.needs.tasks
         if n > TABLE_TASKS or ask.needs.any_tasks:

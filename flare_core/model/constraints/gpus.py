@@ -69,6 +69,7 @@ class Gpus:
         cut = next((guest.cut for guest, _ in crowd if guest.cut is not None), None)
         if cut is None:
             return
+        draft.loose |= any(want.apart and want.gpus > 1 for guest, _ in crowd if (want := guest.want))
         kinds = tuple(sorted({guest.cut.share for guest, _ in crowd if guest.cut is not None}, key=str))
         states = Counter(partly_free(inventory, group, cut.card).values())
         states[fresh(cut.card)] += max(0, int(inventory.groups.free_gpus[group]))
@@ -111,6 +112,7 @@ class Gpus:
         if len(choosing) < 2 and not any(guest.any_grade for guest, _ in choosing):
             return
         claims = tuple(Claim(guest.ask.needs.gpus, 0, guest.sets) for guest, _ in choosing)
+        draft.loose |= prod(tasks + 1 for tasks in most) > MOST_VECTORS
         for vector in _least_unseated(free_set(draft.problem.inventory, group), claims, most):
             ways_out = [
                 draft.fewer(at, tasks) for (_, at), tasks in zip(choosing, vector, strict=True) if tasks
