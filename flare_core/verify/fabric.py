@@ -66,7 +66,7 @@ def _place(offer: "Offer", depth: int, alone: int) -> tuple[object, ...]:
     path = path_of(offer)
     if path is None:
         where = tuple(offer.text(column) for column in ("provider", "region", "zone"))
-        return (where, *([alone] * (depth - 1)))
+        return (where, *[alone] * depth)
     return tuple(path[: level + 1] for level in range(depth))
 
 

@@ -4,7 +4,6 @@ Nothing is believed: every value is of its type and within what the word can mea
 first violation.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,10 @@ REJECTION_CODES: Final = (
     ErrorCode.COST_LIMIT_EXCEEDED,
     ErrorCode.REGION_UNAVAILABLE,
 )
+
+
+_GREATEST: Final = 1e300
+"""Beyond it a whole number is no float, and the product of a float is infinite."""
 
 
 class HasDocument(Protocol):
@@ -292,7 +295,7 @@ def _count(found: object) -> int:
 
 
 def _number(found: object) -> float:
-    good = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+    good = isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= _GREATEST
     return found if isinstance(found, int | float) and good else _bad(found, "a number")
 
 

@@ -77,6 +77,9 @@ TWINS: tuple[tuple[Make, str, object, str], ...] = (
     (service, "objective", {"placed": 1, "scaled": 0.0}, "objective"),
     (service, "objective", "8", "shape"),
     (service, "objective", float("nan"), "shape"),
+    (service, "objective", float("inf"), "shape"),
+    (service, "objective", 10**400, "shape"),
+    (service, "objective", 1e308, "shape"),
     (service, "bound", 7.9, "objective"),
     (service, "bound", None, "objective"),
     (service, "gap", 0.01, "objective"),
@@ -638,3 +641,34 @@ def test_a_job_is_up_as_often_as_the_worst_of_its_offers() -> None:
     assert {v.rule for v in verify(document, given.intents, inventory(*offers))} == {"figure"}
     worst = patched(document, {f"{P}.availability_percent": 99.5})
     assert verify(worst, given.intents, inventory(*offers)) == ()
+
+
+JUNK: tuple[object, ...] = (
+    10**400,
+    10**30,
+    -1,
+    9,
+    "",
+    "1e400 EUR/hour",
+    "9999-12-31T23:59:59Z",
+    [],
+    [0] * 999,
+    {},
+    True,
+    1e308,
+)
+
+
+@pytest.mark.parametrize("make", [*WORLDS, *INSIDE])
+def test_no_value_in_any_place_ends_the_check(make: Make) -> None:
+    given = make()
+    for path in leaves(given.document):
+        for junk in JUNK:
+            assert isinstance(found(given, patched(given.document, {path: junk})), tuple)
+
+
+def leaves(part: Any, path: str = "") -> list[str]:
+    """Return the dotted path of every value of a document."""
+    items = part if isinstance(part, dict) else dict(enumerate(part)) if isinstance(part, list) else {}
+    here = {key: f"{path}.{key}".lstrip(".") for key in items}
+    return [*here.values(), *(leaf for key, each in items.items() for leaf in leaves(each, here[key]))]
