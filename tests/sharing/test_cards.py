@@ -114,6 +114,14 @@ def test_no_profile_with_an_extension_is_chosen() -> None:
     pro = mig("nvidia-rtx-pro-6000", 96)
     assert smallest(pro, None, None, None, None, None, None) == "1g.24gb"
     assert smallest(pro, 96 * 1024, None, None, None, None, None) == "4g.96gb"
+    extended = tuple(cut for cut in pro.cuts if not cut.plain)
+    assert smallest(Card(0, extended, ((1.0,) * len(extended),)), 1, None, None, None, None, None) is None
+
+
+def test_what_is_met_exactly_is_not_missed_by_a_rounding() -> None:
+    assert 7 / 10 * 90 < 63
+    assert smallest(Card(10), None, 63, None, None, 90, None) == 7
+    assert smallest(Card(10), 63, None, None, 90, None, None) == 7
 
 
 def test_a_share_is_paid_by_its_part() -> None:
