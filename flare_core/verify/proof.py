@@ -30,6 +30,9 @@ def check_status(told: Told) -> Violations:
         yield Violation("status", "status", found)
     if "placed" in statuses and told.objective is None:
         yield Violation("objective", "objective", "found null in a plan that places an intent")
+    if statuses <= {"rejected", "unknown"} and (told.objective, told.gap) != (None, None):
+        found = f"found {told.objective} and gap {told.gap} in a plan that places nothing, expected null"
+        yield Violation("objective", "objective", found)
     if told.status == "optimal":
         yield from _check_proof(told)
     placed = sum(placed.status == "placed" for placed in told.placements)

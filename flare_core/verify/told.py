@@ -246,6 +246,7 @@ def _headroom(part: _Part) -> tuple[int, int]:
 
 
 def _error(part: _Part) -> str:
+    part.take("status", _one_of(("error",)))
     part.take("message", _text)
     part.take("suggestions", _list)
     part.take("conflicts", lambda found: tuple(map(_texts, _list(found))))
