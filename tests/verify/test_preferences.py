@@ -83,6 +83,12 @@ def test_what_is_not_known_is_missed(offered: Json, missed: tuple[tuple[str, str
     assert found(asked, offer("a", **dark), [0, 1], *missed, *missed, ("model", "any", "none"))
 
 
+def test_one_gpu_has_every_link_and_shape_that_nobody_knows() -> None:
+    dark = offer("a", gpu__model="acme-x1", gpu__interconnect=None)
+    assert found({CLASS: "nvswitch", SHAPE: "ring"}, dark, [0]) == []
+    assert found({CLASS: "nvswitch", SHAPE: "ring"}, dark, [0, 1])
+
+
 def test_tasks_that_miss_it_differently_are_told_together() -> None:
     told = placement("web", [row(0, "a", gpus=[0, 2]), row(1, "a", gpus=[1, 3]), row(2, "b")])
     asked = intent(workload__resources__gpu={"count": 2, "interconnect": "nvlink"})

@@ -636,6 +636,11 @@ def test_an_objective_in_euro_is_exact_to_the_micro_euro() -> None:
     assert {v.rule for v in found(given, document)} == {"objective"}
 
 
+def test_a_latency_may_be_a_fraction_of_a_millisecond() -> None:
+    told = plan(placement("web", [row(0, "a")], latency_ms=0.25))
+    assert found(world(told, [intent()], offer("a", performance__latency_ms=0.25))) == ()
+
+
 def test_a_job_is_up_as_often_as_the_worst_of_its_offers() -> None:
     given = gang()
     offers = [
