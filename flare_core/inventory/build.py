@@ -15,6 +15,7 @@ from flare_core.errors import InventoryError
 from flare_core.inventory.assume import Assumptions, apply_assumptions, read_assumptions
 from flare_core.inventory.enrich import fill_gpu_facts, fill_place_facts
 from flare_core.inventory.kinds import fill_gpu_kinds
+from flare_core.inventory.layouts import check_layouts
 from flare_core.inventory.table import Table, Values, frozen_labels
 from flare_core.inventory.types import IntArray, Inventory, freeze
 from flare_core.inventory.usage import NodeKind, Usage, UsageError, check_usage, node_groups
@@ -170,11 +171,13 @@ def _distinct_ids(raw: RawOffers, table: Table) -> tuple[IntArray, list[str]]:
 def _misused(raw: RawOffers, table: Table, rows: IntArray) -> dict[int, str]:
     """Return a warning for each row, by its number in the source, whose use does not fit its nodes."""
     kinds = [table.whole(name) for name in _KIND]
+    models, memory = table.labels["gpu_model"], table.whole("gpu_memory_mib")
     found: dict[int, str] = {}
     used = [(i, row) for i, row in enumerate(rows.tolist()) if raw.usage.get(row)] if raw.usage else []
     for i, row in used:
         try:
             check_usage(raw.usage[row], NodeKind(*(int(column[i]) for column in kinds)))
+            check_layouts(raw.usage[row], models[i], int(memory[i]) if memory[i] >= 0 else None)
         except UsageError as error:
             found[row] = f"{raw.place(row)}.{error.path}: {error.message}; the offer is skipped"
     return found
