@@ -130,13 +130,17 @@ def test_neither_first_fit_nor_best_fit_takes_fewer() -> None:
     assert better > 10
 
 
-def test_a_cut_search_is_no_worse_than_the_simple_ones_and_claims_nothing() -> None:
+@pytest.mark.parametrize("effort", [0.0, 1e-4, 1.0])
+def test_a_cut_search_is_no_worse_than_the_simple_ones_and_claims_no_more_than_it_knows(
+    effort: float,
+) -> None:
     fleet = benchmark.fleet(0)
-    kinds = tuple(benchmark.WANTED)
-    cut = pack(fleet.gpus, kinds, fleet.demand, effort=0.0)
+    cut, best = pack(fleet.gpus, tuple(benchmark.WANTED), fleet.demand, effort), fleet.packed()
     assert cut is not None
-    assert not cut.proven
+    assert best is not None
     assert benchmark.worth(cut) <= min(benchmark.worth(each) for each in fleet.simple() if each)
+    assert cut.proven == (effort == 1.0)
+    assert not cut.proven or benchmark.worth(cut) == benchmark.worth(best)
 
 
 def test_two_hundred_instances_are_packed_and_proven() -> None:
