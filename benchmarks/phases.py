@@ -50,7 +50,7 @@ def problem_of(loaded: Loaded) -> Problem:
     several = len(loaded.intents) > 1
 
     def ask(needs: Requirements) -> Ask:
-        found = screening.screen(needs, loaded.inventory)
+        found = screening.screen(needs, loaded.inventory, alone=not several)
         return Ask(needs, found, score(needs, found, OPTIONS.balance(), scaled=several), 10**6)
 
     return Problem(tuple(map(ask, needs_of(loaded))), loaded.inventory)
