@@ -107,7 +107,7 @@ def efficiency_ppm(
     if stated is None:
         rating = model.reference_tflops if rating_tflops is None else rating_tflops
         return _ppm(_load(rating, model), _reached(graph, masks, model))
-    everything = tree_rate(graph, (1 << graph.gpus) - 1, model.host_gbytes)
+    everything = tree_rate(graph, (1 << graph.gpus) - 1, model.host_gbytes) if graph.gpus > 1 else 1.0
     alone = sizes_of(masks) < 2
     rates = np.where(alone, 1.0, tree_rates(graph, masks, model.host_gbytes))
     return np.where(alone, PPM, _ppm((1 - stated) * everything, stated * rates))

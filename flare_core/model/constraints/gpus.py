@@ -70,32 +70,35 @@ class Gpus:
         if cut is None:
             return
         draft.loose |= any(want.apart and want.gpus > 1 for guest, _ in crowd if (want := guest.want))
-        kinds = tuple(sorted({guest.cut.share for guest, _ in crowd if guest.cut is not None}, key=str))
+        wanted: dict[Kind, list[tuple[Var, int]]] = {}
+        for guest, at in crowd:
+            if guest.cut is not None:
+                wanted.setdefault(guest.cut.share, []).append((at, guest.ask.needs.gpus))
+        most = {kind: draft.total(pairs).most for kind, pairs in sorted(wanted.items(), key=str)}
+        room: dict[Kind, list[tuple[Var, int]]] = {kind: [] for kind in most}
         states = Counter(partly_free(inventory, group, cut.card).values())
         states[fresh(cut.card)] += max(0, int(inventory.groups.free_gpus[group]))
-        room: dict[Kind, list[tuple[Var, int]]] = {kind: [] for kind in kinds}
         for state, number in states.items():
-            taken = self._post_state(draft, (cut.card, state, number), room)
+            taken = self._post_state(draft, (cut.card, state, number), most, room)
             if state == fresh(cut.card):
                 whole = [(at, guest.ask.needs.gpus) for guest, at in crowd if guest.cut is None]
                 draft.at_most(self, draft.total([*whole, *((var, 1) for var in taken)]), number)
-        for kind in kinds:
-            wanted = [
-                (at, guest.ask.needs.gpus)
-                for guest, at in crowd
-                if guest.cut is not None and guest.cut.share == kind
-            ]
+        for kind, pairs in wanted.items():
             had = [(var, -count) for var, count in room[kind]]
-            draft.at_most(self, draft.total([*wanted, *had]), 0)
+            draft.at_most(self, draft.total([*pairs, *had]), 0)
 
     def _post_state(
-        self, draft: Draft, gpus: tuple[Card, State, int], room: dict[Kind, list[tuple[Var, int]]]
+        self,
+        draft: Draft,
+        gpus: tuple[Card, State, int],
+        most: dict[Kind, int],
+        room: dict[Kind, list[tuple[Var, int]]],
     ) -> list[Var]:
         """Return how many GPUs in one state take each pattern, and add to `room` what they hold."""
         card, state, number = gpus
         kinds = tuple(room)
         chosen: list[Var] = []
-        for pattern in patterns(card, state, kinds) if number else ():
+        for pattern in patterns(card, state, kinds, tuple(most.values())) if number else ():
             if any(pattern):
                 var = draft.count(number, f"pattern[{state},{pattern}]")
                 chosen.append(var)
