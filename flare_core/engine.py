@@ -20,7 +20,8 @@ from flare_core.errors import (
     OptionsError,
     found_expected,
 )
-from flare_core.explanation.rejection import Case, Place, Price, rejection
+from flare_core.explanation.rejection import Case, rejection
+from flare_core.explanation.relax import Placer, Solved, Unproven
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
@@ -294,18 +295,18 @@ def _unplaced(
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
 
 
-def _placer(inventory: Inventory, options: Options, started: float) -> Place:
+def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
     """Return what places one intent alone, as cheaply as possible, for explanations."""
 
-    def place_alone(needs: Requirements) -> Price | None:
+    def place_alone(needs: Requirements) -> Solved | None:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
         ask = _ask(replace(least, objective=Objective.COST), inventory, options, several=False)
         brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
         found = search(Problem((ask,), inventory), brief, started)
-        if not found.packing[0]:
-            return None
-        sums = totals(ask, found.packing[0])
-        return sums.hourly_ueur, sums.total_ueur
+        [loads] = found.packing
+        if found.outcome is Outcome.UNKNOWN:
+            raise Unproven(needs.name)
+        return Solved(ask, loads, totals(ask, loads)) if loads else None
 
     return place_alone
 

@@ -12,27 +12,14 @@ from itertools import combinations
 from flare_core.candidates.types import Funnel, FunnelStep
 from flare_core.catalog.gpus import near
 from flare_core.errors import ErrorCode
+from flare_core.explanation.relax import COUNT, Placer, Solved, Unproven, handles, without
 from flare_core.inventory.types import Inventory
 from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Requirements, Topic
 
-_COUNT = "workload.resources.gpu.count"
-
 PAIRS = 60
 """Pairs of constraints that are tried where no single one helps."""
-
-_JOINT: tuple[tuple[str, Topic, str], ...] = (
-    ("constraints.max_hourly_cost", Topic.COST, "max_hourly_ueur"),
-    ("constraints.max_total_cost", Topic.COST, "max_total_ueur"),
-    ("constraints.energy.max_carbon_footprint", Topic.OTHER, "max_carbon_ug"),
-    ("sla.availability", Topic.OTHER, "availability"),
-)
-Price = tuple[int, int]
-"""Hourly and total price of a placement, micro-EUR."""
-
-Place = Callable[[Requirements], Price | None]
-"""Places an intent alone; None where that is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,7 @@ class Case:
     written: Callable[[str], object]
 
 
-def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
+def rejection(case: Case, place: Placer, *, others: bool) -> Rejection:
     """Return why `case` is not placed.
 
     Parameters
@@ -55,60 +42,39 @@ def rejection(case: Case, place: Place, *, others: bool) -> Rejection:
     others
         Whether other intents were placed beside it.
     """
-    needs = case.needs
+    needs, place = case.needs, _sure(place)
     if others and place(needs) is not None:
         return Rejection(
             ErrorCode.INSUFFICIENT_RESOURCES,
             f"{needs.name} would fit the inventory alone; the other intents of this plan take what it needs",
             "",
         )
-    paths = dict(sorted(_paths(case), key=lambda item: list(Topic).index(item[1])))
-    if _COUNT in paths and not _nowhere_so_many(case, place):
-        del paths[_COUNT]  # some node has as many: another reason keeps the intent from it
+    paths = {handle.path: handle.topic for handle in handles(needs)}
+    if COUNT in paths and not _nowhere_so_many(case, place):
+        del paths[COUNT]  # some node has as many: another reason keeps the intent from it
     for path, topic in paths.items():
-        price = place(without(needs, path))
-        if price is not None:
-            return Rejection(topic.code, _message(case, path, topic, price), path)
+        solved = place(without(needs, {path}))
+        if solved is not None:
+            return Rejection(topic.code, _message(case, path, topic, solved), path)
     for first, second in list(combinations(paths, 2))[:PAIRS]:
-        if place(without(without(needs, first), second)) is not None:
+        if place(without(needs, {first, second})) is not None:
             return Rejection(paths[first].code, _pair(case, first, second), first)
     return _overall(case)
 
 
-def without(needs: Requirements, path: str) -> Requirements:
-    """Return `needs` without the constraint at `path`; a count of GPUs is lowered to one."""
-    lifted = replace(needs, limits=tuple(limit for limit in needs.limits if limit.path != path))
-    match path:
-        case "constraints.max_hourly_cost":
-            return replace(lifted, max_hourly_ueur=None)
-        case "constraints.max_total_cost":
-            return replace(lifted, max_total_ueur=None)
-        case "constraints.energy.max_carbon_footprint":
-            return replace(lifted, max_carbon_ug=None)
-        case "sla.availability":
-            return replace(lifted, availability=None)
-        case "workload.resources.cpu":
-            return replace(lifted, cpu_milli=None)
-        case "workload.resources.memory":
-            return replace(lifted, memory_mib=None)
-        case "workload.storage.volumes":
-            return replace(lifted, storage_mib=None)
-        case "workload.resources.gpu.count":
-            return replace(lifted, gpus=min(1, needs.gpus))
-        case _:
-            return lifted
+def _sure(place: Placer) -> Placer:
+    """Return `place` that takes what is not proven for impossible: then nothing is claimed of it."""
+
+    def attempt(needs: Requirements) -> Solved | None:
+        try:
+            return place(needs)
+        except Unproven:
+            return None
+
+    return attempt
 
 
-def _paths(case: Case) -> Iterator[tuple[str, Topic]]:
-    for limit in case.needs.limits:
-        if limit.path and limit.path != "workload.resources":
-            yield limit.path, limit.topic
-    for path, topic, attribute in _JOINT:
-        if getattr(case.needs, attribute) is not None:
-            yield path, topic
-
-
-def _nowhere_so_many(case: Case, place: Place) -> bool:
+def _nowhere_so_many(case: Case, place: Placer) -> bool:
     """Whether no node with the asked model and memory has that many GPUs free."""
     kept = (Topic.MODEL, Topic.MEMORY, Topic.COUNT)
     bare = replace(
@@ -123,11 +89,12 @@ def _nowhere_so_many(case: Case, place: Place) -> bool:
     return place(bare) is None
 
 
-def _message(case: Case, path: str, topic: Topic, price: Price) -> str:
+def _message(case: Case, path: str, topic: Topic, solved: Solved) -> str:
     name, asked, offers = case.needs.name, _asked(case, path), len(case.inventory)
     if topic is Topic.COST:
-        hourly, total = price
-        shown = format_rate(hourly) if path.endswith("hourly_cost") else format_eur(total)
+        sums = solved.totals
+        hourly = path.endswith("hourly_cost")
+        shown = format_rate(sums.hourly_ueur) if hourly else format_eur(sums.total_ueur)
         return f"{path} is {asked}; the cheapest placement of {name} without it costs {shown}"
     if path == "constraints.deadline":
         return f"the deadline {asked} is past or too soon: {name} cannot end by then"

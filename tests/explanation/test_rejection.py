@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import flare_core as flare
-from flare_core.explanation.rejection import without
+from flare_core.explanation.relax import without
 from flare_core.placement.types import Rejection, Status
 from flare_core.quantities import parse_moment
 from flare_core.requirements.lower import lower
@@ -341,10 +341,10 @@ def test_lifting_takes_away_one_constraint_and_nothing_else() -> None:
     )
     needs = lower(flare.read_intent(asked), now=parse_moment(NOW))
     for path in ("constraints.max_hourly_cost", "workload.resources.gpu.memory"):
-        rest = without(needs, path)
+        rest = without(needs, {path})
         assert {limit.path for limit in needs.limits} - {limit.path for limit in rest.limits} == {path}
-    assert without(needs, "constraints.max_hourly_cost").max_hourly_ueur is None
-    assert without(needs, "constraints.max_hourly_cost").max_carbon_ug == needs.max_carbon_ug
-    assert without(needs, "constraints.energy.max_carbon_footprint").max_carbon_ug is None
-    assert without(needs, "workload.resources.gpu.count").gpus == 1
-    assert without(needs, "nothing.of.the.kind") == needs
+    assert without(needs, {"constraints.max_hourly_cost"}).max_hourly_ueur is None
+    assert without(needs, {"constraints.max_hourly_cost"}).max_carbon_ug == needs.max_carbon_ug
+    assert without(needs, {"constraints.energy.max_carbon_footprint"}).max_carbon_ug is None
+    assert without(needs, {"workload.resources.gpu.count"}).gpus == 1
+    assert without(needs, {"nothing.of.the.kind"}) == needs
