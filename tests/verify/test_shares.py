@@ -95,6 +95,27 @@ def test_sevenths_are_quarters_on_a_card_of_four() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "cores", "profile"),
+    [
+        ("nvidia-b300", 2368, "1g.34gb"),  # an eighth of 18,944
+        ("nvidia-b300", 2369, "2g.67gb"),
+        ("nvidia-b300", 16576, "7g.269gb"),
+        ("nvidia-b300", 16577, None),
+        ("nvidia-rtx-pro-6000", 5888, "1g.24gb"),  # 46 multiprocessors of 128
+        ("nvidia-rtx-pro-6000", 5889, "2g.48gb"),
+        ("nvidia-rtx-pro-6000", 12032, "2g.48gb"),  # half of 24,064
+        ("nvidia-rtx-pro-6000", 12033, "4g.96gb"),
+    ],
+)
+def test_unpublished_multiprocessors_are_those_of_one_memory_slice_each(
+    model: str, cores: int, profile: str | None
+) -> None:
+    cut = {"model": model, "count": 1, "shared": True, "sharing_strategy": "mig"}
+    share = due(offer("m", gpu=cut), multi_instance=True, cores=cores)
+    assert (share and share.profile) == profile
+
+
+@pytest.mark.parametrize(
     ("offered", "asked", "expected"),
     [
         (offer("a"), {}, WHOLE),
