@@ -527,6 +527,12 @@ def test_a_feasible_plan_has_its_bound_on_the_good_side() -> None:
     }
 
 
+def test_a_plan_that_places_has_an_objective_whatever_is_proven() -> None:
+    given = service()
+    unproven = {"status": "feasible", "objective": None, "bound": None, "gap": None}
+    assert {v.rule for v in found(given, patched(given.document, unproven))} == {"objective"}
+
+
 def test_a_violation_reads_as_a_sentence_with_its_place() -> None:
     given = service()
     (violation, *_) = found(given, patched(given.document, {f"{P}.hourly_cost": "9.00 EUR/hour"}))
