@@ -86,9 +86,9 @@ def place(
     options = Options() if options is None else options
     started = options.timer()
     listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
-    moment = _moment(now)
+    moment = moment_of(now)
     _check_names(listed, options)
-    problem = _problem(listed, _seen_from(inventory, options), moment, options)
+    problem = _problem(listed, seen_from(inventory, options), moment, options)
     found = search(problem, options, started, _teller(problem, options))
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
@@ -98,7 +98,8 @@ def place(
     return plan
 
 
-def _moment(now: str | datetime) -> datetime:
+def moment_of(now: str | datetime) -> datetime:
+    """Return the moment of a plan, to the second."""
     try:
         return parse_moment(now).replace(microsecond=0)
     except QuantityError as error:
@@ -122,7 +123,8 @@ def _check_names(intents: "Sequence[Intent]", options: Options) -> None:
             )
 
 
-def _seen_from(inventory: Inventory, options: Options) -> Inventory:
+def seen_from(inventory: Inventory, options: Options) -> Inventory:
+    """Return `inventory` with latencies from where the consumer sits."""
     if options.origin is None:
         return inventory
     return with_latency(inventory, resolve_origin(options.origin))
@@ -131,10 +133,11 @@ def _seen_from(inventory: Inventory, options: Options) -> Inventory:
 def _problem(intents: "Sequence[Intent]", inventory: Inventory, now: datetime, options: Options) -> Problem:
     needs = sorted((lower(intent, now=now) for intent in intents), key=lambda n: n.name)
     several = len(needs) > 1
-    return Problem(tuple(_ask(n, inventory, options, several=several) for n in needs), inventory)
+    return Problem(tuple(ask_of(n, inventory, options, several=several) for n in needs), inventory)
 
 
-def _ask(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
+def ask_of(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
+    """Return what `needs` asks of `inventory`, where it could go, and what each place is worth."""
     found = screen(needs, inventory, alone=not several)
     _check_size(needs, found)
     priority = round(options.priorities.get(needs.name, 1.0) * 1e6)
@@ -300,7 +303,7 @@ def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
 
     def place_alone(needs: Requirements) -> Solved | None:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
-        ask = _ask(replace(least, objective=Objective.COST), inventory, options, several=False)
+        ask = ask_of(replace(least, objective=Objective.COST), inventory, options, several=False)
         brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
         found = search(Problem((ask,), inventory), brief, started)
         [loads] = found.packing
