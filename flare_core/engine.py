@@ -86,15 +86,34 @@ def place(
     options = Options() if options is None else options
     started = options.timer()
     listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
-    moment = moment_of(now)
-    _check_names(listed, options)
-    problem = _problem(listed, seen_from(inventory, options), moment, options)
+    problem = problem_of(listed, inventory, now=now, options=options)
     found = search(problem, options, started, _teller(problem, options))
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
+    return answer(listed, problem, found, inventory, options, started)
+
+
+def problem_of(
+    intents: "Sequence[Intent]", inventory: Inventory, *, now: str | datetime, options: Options
+) -> Problem:
+    """Return what is to be solved for `intents`, once all that is given was checked."""
+    moment = moment_of(now)
+    _check_names(intents, options)
+    return _problem(intents, seen_from(inventory, options), moment, options)
+
+
+def answer(
+    intents: "Sequence[Intent]",
+    problem: Problem,
+    found: Search,
+    inventory: Inventory,
+    options: Options,
+    started: float,
+) -> Plan:
+    """Return the plan that `found` describes, checked."""
     _refuse_unsupported(problem, found)
-    plan = _plan(listed, problem, found, options, started)
-    _verify(plan, listed, inventory, options)
+    plan = _plan(intents, problem, found, options, started)
+    _verify(plan, intents, inventory, options)
     return plan
 
 
