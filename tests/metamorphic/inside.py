@@ -388,6 +388,27 @@ def without_tasks_that_talk_the_fabric_is_nothing(world: World, random: Random) 
     return True
 
 
+# --- order ------------------------------------------------------------------------------------------
+
+
+def another_order_inside_is_the_same_question(world: World, random: Random) -> bool:
+    def turned(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            items = [(k, turned(v, k)) for k, v in value.items()]
+            return dict(random.sample(items, len(items)))
+        if isinstance(value, list) and key in ("node_states", "free_gpus", "mig", "links"):
+            items = [turned(item) for item in value]
+            return random.sample(items, len(items))
+        if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], int):
+            return [value[1], value[0], *value[2:]]  # the ends of a link
+        return value
+
+    offers = [turned(one) for one in world.offers]
+    other = replace(world, offers=tuple(random.sample(offers, len(offers))))
+    assert other.document() == world.document()
+    return True
+
+
 INSIDE: tuple[Relation, ...] = (
     a_link_more_makes_it_no_worse,
     a_faster_link_makes_it_no_worse,
@@ -407,5 +428,6 @@ INSIDE: tuple[Relation, ...] = (
     one_fabric_is_no_worse_than_several,
     other_names_of_the_fabric_mean_the_same,
     without_tasks_that_talk_the_fabric_is_nothing,
+    another_order_inside_is_the_same_question,
 )
 """Relations of one intent about the inside of nodes and the fabric between them."""
