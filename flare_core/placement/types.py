@@ -110,6 +110,25 @@ class Headroom:
     hourly_ueur: int
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A placement under limits that were stretched further than is accepted unasked.
+
+    Attributes
+    ----------
+    stretched
+        What gives way, as in ``relaxed``.
+    placement
+        What would be placed.
+    valid_until
+        Until when it can be accepted.
+    """
+
+    stretched: tuple[Mapping[str, Any], ...]
+    placement: "Placement"
+    valid_until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """What became of one intent; ``rows`` is its slice of the plan's assignments."""
@@ -127,6 +146,7 @@ class Placement:
     performance_tflops: float | None = None
     availability_percent: float | None = None
     headroom: Headroom | None = None
+    offer: Offer | None = None
     error: Rejection | None = None
 
 
@@ -195,7 +215,15 @@ class Plan:
             if p.headroom is None
             else {"replicas": p.headroom.replicas, "hourly_cost": format_rate(p.headroom.hourly_ueur)},
             "assignments": list(self._assignments(p)),
+            "offer": None if p.offer is None else self._offer(p.offer),
             "error": None if p.error is None else p.error.to_dict(),
+        }
+
+    def _offer(self, offer: Offer) -> dict[str, Any]:
+        return {
+            "stretched": [dict(s) for s in offer.stretched],
+            "placement": self._placement(offer.placement),
+            "valid_until": format_moment(offer.valid_until),
         }
 
     def _assignments(self, p: Placement) -> Iterator[dict[str, Any]]:

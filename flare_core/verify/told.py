@@ -127,6 +127,17 @@ class Placed:
     headroom: tuple[int, int] | None
     rows: tuple[Row, ...]
     rejected: bool
+    offer: "Offered | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What an intent is offered under stretched limits, as told."""
+
+    path: str
+    stretched: tuple[Relaxed, ...]
+    placement: Placed
+    valid_until: datetime
 
 
 Objective = float | Mapping[str, float] | None
@@ -190,13 +201,18 @@ class _Part:
         except ValueError as error:
             self.fail(key, str(error))
 
+    def maybe(self, key: str, read: Callable[["_Part"], T]) -> T | None:
+        """Return an object that a plan need not have."""
+        found = self._fields.get(key)
+        return None if found is None else read(_Part(self.at(key), found))
+
     def parts(self, key: str) -> Iterator["_Part"]:
         """Return the objects of a list."""
         for i, part in enumerate(self.take(key, _list)):
             yield _Part(f"{self.at(key)}.{i}", part)
 
 
-def _placement(part: _Part) -> Placed:
+def _placement(part: _Part, *, offers: bool = True) -> Placed:
     return Placed(
         path=part.path,
         intent=part.take("intent", _text),
@@ -213,7 +229,23 @@ def _placement(part: _Part) -> Placed:
         headroom=part.take("headroom", _maybe(lambda found: _headroom(_Part(part.at("headroom"), found)))),
         rows=tuple(map(_row, part.parts("assignments"))),
         rejected=part.take("error", _maybe(lambda found: _error(_Part(part.at("error"), found)))) is not None,
+        offer=part.maybe("offer", _offer if offers else _no_offer),
     )
+
+
+def _offer(part: _Part) -> Offered:
+    return Offered(
+        path=part.path,
+        stretched=tuple(map(_relaxed, part.parts("stretched"))),
+        placement=part.take(
+            "placement", lambda found: _placement(_Part(part.at("placement"), found), offers=False)
+        ),
+        valid_until=part.take("valid_until", _moment),
+    )
+
+
+def _no_offer(part: _Part) -> NoReturn:
+    part.fail("", "found an offer in an offer, expected null")
 
 
 def _row(part: _Part) -> Row:

@@ -26,7 +26,8 @@ NOW = "2024-11-01T00:00:00Z"
 PLAN = ["status", "objective", "bound", "gap", "wall_time_s", "warnings", "placements"]
 PLACEMENT = [
     "intent", "status", "relaxed", "hourly_cost", "total_cost", "start_time", "end_time", "latency_ms",
-    "carbon_g_per_hour", "performance_tflops", "availability_percent", "headroom", "assignments", "error",
+    "carbon_g_per_hour", "performance_tflops", "availability_percent", "headroom", "assignments", "offer",
+    "error",
 ]  # fmt: skip
 ASSIGNMENT = [
     "task", "offer", "node", "provider", "region", "zone", "gpu_model", "gpus", "mig_profile", "gpu_milli",
@@ -85,6 +86,7 @@ def test_the_document_of_a_placed_service_to_the_letter() -> None:
                 "availability_percent": 99.9,
                 "headroom": {"replicas": 3, "hourly_cost": "42.50 EUR/hour"},
                 "assignments": [{"task": 0, "gpus": [0, 1], **row}, {"task": 1, "gpus": [2, 3], **row}],
+                "offer": None,
                 "error": None,
             }
         ],
