@@ -252,6 +252,7 @@ class _Insides(Maker):
         if one["workload"]["type"] == ("service" if self.chance(0.9) else "batch") and rarely:
             return self.intent(name, tasks)  # rather a gang
         gpu = one["workload"]["resources"].setdefault("gpu", {"count": 1})
+        self.tags.discard("CPU-only task")
         share = self.only != LINKED and self.chance(0.2 if self.only == GANGS else 0.75)
         gpu["count"] = self.pick(1, 1, 1, 2, 2, 3) if share else self.pick(1, 2, 2, 2, 3, 3, 4)
         if self.only == GANGS:

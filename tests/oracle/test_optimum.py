@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.insides import cut, gangs, inside, linked
+from tests.insides import cut, gangs, inside, linked, single
 from tests.oracle.compare import differences
 from tests.oracle.oracle import Oracle, Terms
 from tests.worlds import World, alike, medium, patched, small
@@ -74,6 +74,7 @@ def test_the_gpus_that_are_chosen_are_those_of_exhaustion_in_six_thousand_worlds
 def test_the_worlds_inside_of_nodes_try_everything_two_hundred_times() -> None:
     tried = Counter(tag for make in INSIDES for seed in range(5 * FULL) for tag in make(seed).tags)
     assert min(tried.values()) >= 200
+    assert min(tried["mig"], tried["slots"]) >= 500
 
 
 # --- at the edge of feasibility ---------------------------------------------------------------------
@@ -98,12 +99,16 @@ def _with(world: World, edge: Edge, limit: int, **changes: object) -> World:
     return replace(world, intents=(patched(world.intents[0], **asked),))
 
 
-def at_the_edge(seed: int) -> tuple[Counter[bool], list[str]]:
+def _any_gpus(seed: int) -> World:
+    return medium(seed, tasks=4, offers=6)
+
+
+def at_the_edge(seed: int, make: Callable[[int], World] = _any_gpus) -> tuple[Counter[bool], list[str]]:
     """Set a budget to what the least plan spends, and a millionth below.
 
     Return how often exhaustion finds a plan and how often none, and where `place` differs.
     """
-    world = medium(seed, tasks=4, offers=6)
+    world = make(seed)
     service = world.intents[0]["workload"]["type"] == "service"
     edge = CARBON if seed % 4 == 0 else HOURLY if service else TOTAL
     least = Oracle(_with(world, edge, 10**12, objective=edge.objective)).best().choices[0]
@@ -120,11 +125,11 @@ def at_the_edge(seed: int) -> tuple[Counter[bool], list[str]]:
     return found, wrong
 
 
-def _edges(seeds: range) -> Counter[bool]:
+def _edges(seeds: range, make: Callable[[int], World] = _any_gpus) -> Counter[bool]:
     found: Counter[bool] = Counter()
     wrong: list[str] = []
     for seed in seeds:
-        counted, different = at_the_edge(seed)
+        counted, different = at_the_edge(seed, make)
         found += counted
         wrong += different
     assert not wrong
@@ -142,3 +147,15 @@ def test_a_budget_that_is_exactly_met_and_one_that_is_a_millionth_short(chunk: i
 def test_two_thousand_plans_barely_exist_and_two_thousand_do_not(chunk: int) -> None:
     found = _edges(range(chunk * 260, (chunk + 1) * 260))
     assert min(found[True], found[False]) >= 134
+
+
+def test_a_budget_of_shares_and_gangs_that_is_exactly_met_and_one_that_is_a_millionth_short() -> None:
+    found = _edges(range(30), single)
+    assert min(found[True], found[False]) >= 12
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(4))
+def test_five_hundred_plans_of_shares_and_gangs_barely_exist_and_five_hundred_do_not(chunk: int) -> None:
+    found = _edges(range(chunk * 250, (chunk + 1) * 250), single)
+    assert min(found[True], found[False]) >= 125

@@ -1,6 +1,7 @@
 """Every path to an answer gives the same one: the closed form, the search, and the search without pruning."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,7 @@ from flare_core.solve import lexicographic
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
 from flare_core.solve.search import search
+from tests.insides import cut, gangs, inside, linked, single
 from tests.worlds import NOW, World, medium, small
 
 UNHURRIED = Options(time_limit=600, effort=600, timer=lambda: 0.0)
@@ -35,17 +37,21 @@ def searched(problem: Problem) -> Packing:
     return found.packing
 
 
-def closed_values(seed: int) -> tuple[Value, Value] | None:
+def _any_gpus(seed: int) -> World:
+    return medium(seed, tasks=1 + seed % 8, offers=1 + seed % 40)
+
+
+def closed_values(seed: int, make: Callable[[int], World]) -> tuple[Value, Value] | None:
     """Return where the closed form's answer stands in the order, and the search's; None where it has none."""
-    problem = problem_of(medium(seed, tasks=1 + seed % 8, offers=1 + seed % 40))
+    problem = problem_of(make(seed))
     found = search(problem, UNHURRIED, 0.0)
     if found.path != "closed form":
         return None
     return value(problem, found.packing), value(problem, searched(problem))
 
 
-def _compared(seeds: range) -> int:
-    pairs = {seed: pair for seed in seeds if (pair := closed_values(seed)) is not None}
+def _compared(seeds: range, make: Callable[[int], World] = _any_gpus) -> int:
+    pairs = {seed: pair for seed in seeds if (pair := closed_values(seed, make)) is not None}
     assert not {seed: pair for seed, pair in pairs.items() if pair[0] != pair[1]}
     return len(pairs)
 
@@ -61,14 +67,32 @@ def test_the_closed_form_is_the_optimum_of_the_search_in_three_thousand_worlds(c
     assert _compared(range(chunk * 500, chunk * 500 + 500)) >= 200
 
 
-def _pruned(seed: int) -> tuple[str, Value, Value]:
-    problem = problem_of(small(seed) if seed % 2 else medium(seed, intents=1 + seed % 3, tasks=5, offers=16))
+def test_the_closed_form_is_the_optimum_of_the_search_inside_of_nodes() -> None:
+    assert _compared(range(80), single) >= 25
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(4))
+def test_the_closed_form_is_the_optimum_of_the_search_in_five_hundred_nodes_inside(chunk: int) -> None:
+    assert _compared(range(chunk * 400, chunk * 400 + 400), single) >= 125
+
+
+def _of_all_kinds(seed: int) -> World:
+    return small(seed) if seed % 2 else medium(seed, intents=1 + seed % 3, tasks=5, offers=16)
+
+
+def _of_all_insides(seed: int) -> World:
+    return (inside, linked, cut, gangs)[seed % 4](10_000 + seed)
+
+
+def _pruned(seed: int, make: Callable[[int], World]) -> tuple[str, Value, Value]:
+    problem = problem_of(make(seed))
     found = search(problem, UNHURRIED, 0.0)
     return found.path, value(problem, found.packing), value(problem, searched(problem))
 
 
-def _differing(seeds: range) -> Counter[str]:
-    found = {seed: _pruned(seed) for seed in seeds}
+def _differing(seeds: range, make: Callable[[int], World] = _of_all_kinds) -> Counter[str]:
+    found = {seed: _pruned(seed, make) for seed in seeds}
     assert not {seed: pair for seed, (_, *pair) in found.items() if pair[0] != pair[1]}
     return Counter(path for path, _, _ in found.values())
 
@@ -82,3 +106,13 @@ def test_what_is_pruned_is_not_missed(chunk: int) -> None:
 @pytest.mark.parametrize("chunk", range(15))
 def test_what_is_pruned_is_not_missed_in_two_thousand_worlds(chunk: int) -> None:
     assert _differing(range(chunk * 140, chunk * 140 + 140))["cp-sat"] >= 30
+
+
+def test_what_is_pruned_is_not_missed_inside_of_nodes() -> None:
+    assert _differing(range(60), _of_all_insides)["cp-sat"] >= 30
+
+
+@pytest.mark.t1
+@pytest.mark.parametrize("chunk", range(4))
+def test_what_is_pruned_is_not_missed_inside_of_two_thousand_worlds(chunk: int) -> None:
+    assert _differing(range(chunk * 500, chunk * 500 + 500), _of_all_insides)["cp-sat"] >= 250
