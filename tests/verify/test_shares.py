@@ -16,7 +16,7 @@ from flare_core.verify.offers import Offer
 from flare_core.verify.shares import WHOLE, Share, share_due
 
 from .inside import SLOTS, a100, instances, instances_of_one_task, slots
-from .worlds import World, intent, inventory, offer, patched
+from .worlds import World, intent, inventory, offer, patched, placement, plan, row
 
 SKU = {part.sku: part for part in parts()}
 GPU = {"model": "any", "count": 1}
@@ -313,3 +313,41 @@ def test_shares_of_one_task_lie_on_different_gpus_unless_they_are_instances() ->
     apart = patched(apart, {"workload.resources.gpu": gpu, "objective": "Performance_Maximization"})
     broken = verify(given.document, [read_intent(apart)], given.inventory)
     assert {v.rule for v in broken} == {"gpus"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked", "told", "price"),
+    [
+        (a100("m", price__hourly="2 EUR/hour"), {"multi_instance": True}, "1g.5gb", "0.142858"),
+        # The GPU's price is rounded up first: 0.333334 / 7, and not 1 / 21.
+        (
+            a100("m", price__hourly="0.666667 EUR/hour"),
+            {"multi_instance": True, "count": 2},
+            "1g.5gb",
+            "0.095240",
+        ),
+        (offer("m", price__hourly="8 EUR/hour", **{**SLOTS, "gpu__sharing_slots": 3}), {}, 333, "0.333334"),
+        (
+            offer("m", price__hourly="8 EUR/hour", **{**SLOTS, "gpu__sharing_slots": 3}),
+            {"memory": "50Gi", "count": 2},
+            666,
+            "1.333334",
+        ),
+    ],
+)
+def test_the_price_of_a_share_is_rounded_up_for_each_gpu(
+    offered: dict[str, Any], asked: dict[str, Any], told: str | int, price: str
+) -> None:
+    gpu = {"model": "any", "count": 1, "shared": True, **asked}
+    share = {"mig_profile": told} if isinstance(told, str) else {"gpu_milli": told}
+    gpus = list(range(gpu["count"]))
+    given = row(
+        0, "m", gpus=gpus, gpu_model=offered["gpu"]["model"], hourly_cost=f"{price} EUR/hour", **share
+    )
+    document = plan(placement("web", [given], hourly_cost=f"{price} EUR/hour"))
+    asked_for = read_intent(intent(workload__resources__gpu=gpu))
+    rules = {v.rule for v in verify(document, [asked_for], inventory(offered))}
+    assert not rules & {"price", "share", "gpus"}
+    cheaper = f"{float(price) - 1e-6:.6f} EUR/hour"
+    document = plan(placement("web", [{**given, "hourly_cost": cheaper}], hourly_cost=cheaper))
+    assert "price" in {v.rule for v in verify(document, [asked_for], inventory(offered))}

@@ -31,6 +31,7 @@ from .worlds import (
     placement,
     plan,
     processor_batch,
+    refused,
     row,
     scaled,
     service,
@@ -531,6 +532,14 @@ def test_a_plan_that_places_has_an_objective_whatever_is_proven() -> None:
     given = service()
     unproven = {"status": "feasible", "objective": None, "bound": None, "gap": None}
     assert {v.rule for v in found(given, patched(given.document, unproven))} == {"objective"}
+
+
+@pytest.mark.parametrize("objective", [None, {"placed": 0, "scaled": 0.0}])
+def test_a_plan_that_places_nothing_has_no_objective(objective: object) -> None:
+    none = {"status": "unknown", "objective": objective, "bound": None, "gap": None}
+    document = plan(refused("web"), refused("api", "unknown"), **none)
+    rules = {v.rule for v in found(world(document, [intent(), intent("api")], offer("a")))}
+    assert rules == (set() if objective is None else {"objective"})
 
 
 def test_a_violation_reads_as_a_sentence_with_its_place() -> None:
