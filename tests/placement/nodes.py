@@ -60,9 +60,17 @@ def _table(kind: GpuKind) -> tuple[MigProfile, ...]:
     return next((profiles_of(sku) for sku in skus if profiles_of(sku)), ())
 
 
-def seatings(node: Node, guests: list[Guest]) -> Iterator[tuple[tuple[Gpus, ...], ...]]:
-    """Yield the ways to seat all tasks, some repeatedly: the GPUs of each task of each guest."""
-    whole = [guest for guest in guests if guest.cut is None]
+def seatings(
+    node: Node, guests: list[Guest], *, any_grade: bool = False
+) -> Iterator[tuple[tuple[Gpus, ...], ...]]:
+    """Yield the ways to seat all tasks, some repeatedly: the GPUs of each task of each guest.
+
+    Parameters
+    ----------
+    any_grade
+        Tasks may take the sets of all grades that the node has for their intent.
+    """
+    whole = [(guest, _named(guest, any_grade)) for guest in guests if guest.cut is None]
     for seats, left in _whole(node.free, whole):
         rooms = dict(node.partly) | dict.fromkeys(left, node.fresh)
         for shares in _shares(node, rooms, [guest for guest in guests if guest.cut is not None]):
@@ -70,12 +78,23 @@ def seatings(node: Node, guests: list[Guest]) -> Iterator[tuple[tuple[Gpus, ...]
             yield tuple(next(ours) if guest.cut is None else next(theirs) for guest in guests)
 
 
-def _whole(free: Gpus, guests: list[Guest]) -> Iterator[tuple[tuple[tuple[Gpus, ...], ...], Gpus]]:
+def _named(guest: Guest, any_grade: bool) -> set[Gpus]:
+    """Return the sets that a guest's tasks may take, none where any will do."""
+    found = guest.ask.found
+    entries = [g for g, group in enumerate(found.group) if group == found.group[guest.g]]
+    grades = [guest._replace(g=g).sets for g in (entries if any_grade else [guest.g])]
+    if not all(grades):
+        return set()
+    return {tuple(i for i in range(m.bit_length()) if m >> i & 1) for sets in grades for m in sets}
+
+
+def _whole(
+    free: Gpus, guests: list[tuple[Guest, set[Gpus]]]
+) -> Iterator[tuple[tuple[tuple[Gpus, ...], ...], Gpus]]:
     if not guests:
         yield (), free
         return
-    guest, *rest = guests
-    named = {tuple(i for i in range(m.bit_length()) if m >> i & 1) for m in guest.sets}
+    (guest, named), *rest = guests
     allowed = [own for own in combinations(free, guest.ask.needs.gpus) if not named or own in named]
     for own in combinations(allowed, guest.tasks):
         taken = {gpu for gpus in own for gpu in gpus}
