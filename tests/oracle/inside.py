@@ -289,9 +289,13 @@ def _flat(offer: Json, gpus: int) -> Graph:
     return graph({"gpu": {"model": "", "count": max(gpus, gpu["count"]), **bare}})
 
 
-def speed(gpus: int, tflops: Fraction, eff_ppm: int, phi_ppm: int) -> int:
-    """Return the throughput of one task, in thousandths of a TFLOPS: rounded, then once more on a fabric."""
-    return round(Fraction(round(gpus * tflops * 1000 * eff_ppm / MILLION) * phi_ppm, MILLION))
+def speed(gpus: int, tflops: Fraction, part: Fraction, eff_ppm: int, phi_ppm: int) -> int:
+    """Return the throughput of one task, in thousandths of a TFLOPS: rounded, then once more on a fabric.
+
+    In floats, as halves of a thousandth fall the way that floats do.
+    """
+    one = float(tflops) * 1000 * part.numerator / part.denominator
+    return round(round(gpus * one * (eff_ppm / MILLION)) * (phi_ppm / MILLION))
 
 
 def fabric(offer: Json, span: int) -> int:

@@ -347,12 +347,10 @@ class Need:
     def speed(self, offer: Json, want: Want, seat: Seat, phi: int) -> int:
         """Return the predicted throughput of one task, in thousandths of a TFLOPS."""
         rating = inside.rating(offer) if self.gpus else None
-        part = want.share.part if want.share else 1
-        return (
-            0
-            if rating is None
-            else inside.speed(self.gpus, rating * part, self.efficiency(offer, want, seat), phi)
-        )
+        if rating is None:
+            return 0
+        part = want.share.part if want.share else Fraction(1)
+        return inside.speed(self.gpus, rating, part, self.efficiency(offer, want, seat), phi)
 
     def _settle_carbon(self) -> None:
         """Let unknown emissions count as the worst known candidate's."""
