@@ -1,6 +1,6 @@
 """A plan's document against the optimum that exhaustion found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flare_core.quantities import Rounding, parse_money_ueur, parse_rate_ueur_per_h
@@ -20,6 +20,7 @@ def differences(world: World, document: Json, best: Best | None = None) -> list[
     """Return in what `document` is not the optimum of `world`, in words."""
     best = Oracle(world).best() if best is None else best
     by_name = {p["intent"]: p for p in document["placements"]}
+    _accept_shares(by_name, best)
     return [
         *_plan(document, best),
         *(
@@ -28,6 +29,22 @@ def differences(world: World, document: Json, best: Best | None = None) -> list[
             for d in _one(by_name[n.name], n, c, best)
         ),
     ]
+
+
+def _accept_shares(by_name: Mapping[str, Json], best: Best) -> None:
+    """Take the seats that are told on nodes with shares for the best ones, where only numbers differ.
+
+    Which of several GPUs that are as good a share lies on is for the one who packs them to say.
+    """
+    told: dict[tuple[str, int], dict[int, list[tuple[int, ...]]]] = {}
+    for i, need in enumerate(best.needs):
+        for row in by_name[need.name]["assignments"]:
+            told.setdefault((row["offer"], row["node"]), {}).setdefault(i, []).append(tuple(row["gpus"]))
+    lain = {(row.offer, row.node) for rows in best.rows for row in rows}
+    if best.oracle is not None and any(
+        [best.oracle.as_good(best.choices, place, told.get(place, {})) for place in sorted(lain)]
+    ):
+        best.rows = best.oracle.rows(best.choices)
 
 
 def _plan(document: Json, best: Best) -> Iterator[str]:

@@ -667,6 +667,7 @@ class Best:
     needs: tuple["Need", ...] = field(repr=False)
     headroom: tuple[tuple[int, int], ...] = ()
     rows: tuple[tuple[Row, ...], ...] = ()
+    oracle: "Oracle | None" = field(default=None, repr=False)
 
 
 class Oracle:
@@ -707,7 +708,7 @@ class Oracle:
         ended = [(self._ties(c), k) for k, c in enumerate(finalists)]
         ties, k = min(ended)
         headroom = tuple(self._headroom(finalists[k], i) for i in range(len(self.needs)))
-        return Best((*best, *ties), finalists[k], self.needs, headroom, self._rows(finalists[k]))
+        return Best((*best, *ties), finalists[k], self.needs, headroom, self.rows(finalists[k]), self)
 
     most_placed = 0
 
@@ -884,11 +885,30 @@ class Oracle:
         phis = tuple(c.fabric[kind.offer] if n and c else 0 for c, n in zip(choices, counts, strict=True))
         key = (kind.offer, kind.inside, counts, phis)
         if key not in self.arranged:
-            self.arranged[key] = min(
-                (self._arrangement(kind, phis, here, seats) for here, seats in self._seatings(kind, counts)),
-                key=lambda pair: pair[0],
-            )[1]
+            self.arranged[key] = min(self._arrangements(kind, phis, counts), key=lambda pair: pair[0])[1]
         return self.arranged[key]
+
+    def _arrangements(
+        self, kind: Kind, phis: Counts, counts: Counts
+    ) -> Iterator[tuple[tuple[Any, ...], Arranged]]:
+        return (self._arrangement(kind, phis, *seating) for seating in self._seatings(kind, counts))
+
+    def as_good(
+        self, choices: Sequence[Choice | None], place: Place, told: Mapping[int, Sequence[Seat]]
+    ) -> bool:
+        """Whether other seats than the best, on a node with shares, are as good but for their numbers."""
+        kind, counts = self.kind_of[place], self._on_nodes(choices)[place]
+        phis = tuple(c.fabric[kind.offer] if n and c else 0 for c, n in zip(choices, counts, strict=True))
+        wants = [need.worth[kind.offer].want for need, n in zip(self.needs, counts, strict=True) if n]
+        if not any(want.share for want in wants):
+            return False
+        ways = list(self._arrangements(kind, phis, counts))
+        best = min(key for key, _ in ways)
+        for key, way in ways:
+            if key[:-1] == best[:-1] and key[-1] == tuple(tuple(told.get(i, ())) for i in way.seats):
+                self.arranged[kind.offer, kind.inside, counts, phis] = way
+                return True
+        return False
 
     def _arrangement(
         self, kind: Kind, phis: Counts, here: list[int], all_seats: Seats
@@ -973,7 +993,7 @@ class Oracle:
         )
         return seats + [(inf, inf)] * (need.tasks - len(seats))
 
-    def _rows(self, choices: tuple[Choice | None, ...]) -> tuple[tuple[Row, ...], ...]:
+    def rows(self, choices: tuple[Choice | None, ...]) -> tuple[tuple[Row, ...], ...]:
         """Return the tasks of every intent: by offer, node, GPUs."""
         on_nodes = self._on_nodes(choices)
         rows: list[list[Row]] = [[] for _ in self.needs]
