@@ -1,25 +1,23 @@
 """The error object of an intent that is not placed.
 
 The code is that of the constraint whose relaxation alone makes the intent placeable, in the order model,
-memory, count, cost, place, anything else; every claim was solved for. Where no single one helps, pairs are
-tried, then the constraint that rules out most.
+memory, count, cost, place, anything else; else of the first of the fewest that have to give way together;
+else of the constraint that rules out most. Every claim was tried.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 from flare_core.candidates.types import Funnel, FunnelStep
 from flare_core.catalog.gpus import near
 from flare_core.errors import ErrorCode
-from flare_core.explanation.relax import COUNT, Placer, Solved, Unproven, handles, without
+from flare_core.explanation.conflicts import Reasons, reasons
+from flare_core.explanation.feasible import Space
+from flare_core.explanation.relax import COUNT, Placer, Unproven, handles, without
 from flare_core.inventory.types import Inventory
 from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Requirements, Topic
-
-PAIRS = 60
-"""Pairs of constraints that are tried where no single one helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,9 @@ class Case:
     written: Callable[[str], object]
 
 
-def rejection(case: Case, place: Placer, *, others: bool) -> Rejection:
+def rejection(
+    case: Case, place: Placer, *, others: bool, stop: Callable[[], bool] = lambda: False
+) -> Rejection:
     """Return why `case` is not placed.
 
     Parameters
@@ -41,61 +41,59 @@ def rejection(case: Case, place: Placer, *, others: bool) -> Rejection:
         Places an intent alone on the whole inventory.
     others
         Whether other intents were placed beside it.
+    stop
+        Whether the time for explanations is over.
     """
-    needs, place = case.needs, _sure(place)
-    if others and place(needs) is not None:
-        return Rejection(
-            ErrorCode.INSUFFICIENT_RESOURCES,
-            f"{needs.name} would fit the inventory alone; the other intents of this plan take what it needs",
-            "",
-        )
-    paths = {handle.path: handle.topic for handle in handles(needs)}
-    if COUNT in paths and not _nowhere_so_many(case, place):
-        del paths[COUNT]  # some node has as many: another reason keeps the intent from it
-    for path, topic in paths.items():
-        solved = place(without(needs, {path}))
-        if solved is not None:
-            return Rejection(topic.code, _message(case, path, topic, solved), path)
-    for first, second in list(combinations(paths, 2))[:PAIRS]:
-        if place(without(needs, {first, second})) is not None:
-            return Rejection(paths[first].code, _pair(case, first, second), first)
-    return _overall(case)
+    space = Space(case.needs, case.inventory, place, stop)
+    if others and space.possible(()):
+        name = case.needs.name
+        text = f"{name} would fit the inventory alone; the other intents of this plan take what it needs"
+        return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, text, "")
+    found = reasons(space)
+    way_out = _named(space, found)
+    reason = _overall(case) if way_out is None else _reason(case, space, found, way_out)
+    return replace(reason, conflicts=found.conflicts or tuple(_no_gpu(space)))
 
 
-def _sure(place: Placer) -> Placer:
-    """Return `place` that takes what is not proven for impossible: then nothing is claimed of it."""
-
-    def attempt(needs: Requirements) -> Solved | None:
-        try:
-            return place(needs)
-        except Unproven:
-            return None
-
-    return attempt
+def _named(space: Space, found: Reasons) -> tuple[str, ...] | None:
+    """Return the way out that names the code: the smallest, and the first in precedence."""
+    counted = [paths for paths in found.ways_out if COUNT in paths]
+    if not counted or _nowhere_so_many(space):
+        return next(iter(found.ways_out), None)
+    # Some node has as many: another reason keeps the intent from it, if there is one.
+    return next((paths for paths in found.ways_out if COUNT not in paths), counted[0])
 
 
-def _nowhere_so_many(case: Case, place: Placer) -> bool:
+def _reason(case: Case, space: Space, found: Reasons, way_out: tuple[str, ...]) -> Rejection:
+    path, *more = way_out
+    topic = next(handle.topic for handle in space.handles if handle.path == path)
+    if topic is Topic.COUNT and not _nowhere_so_many(space):
+        topic = Topic.OTHER
+    text = _set(case, way_out) if more else _message(case, space, found, path, topic)
+    return Rejection(topic.code, text, path)
+
+
+def _no_gpu(space: Space) -> Iterator[tuple[str, ...]]:
+    """Yield the count of GPUs where not even one is to be had, but room for a task without any."""
+    if space.needs.gpus:
+        bare = without(space.needs, [handle.path for handle in handles(space.needs)])
+        limits = tuple(limit for limit in bare.limits if limit.rule not in ("gpus", "gpu-set"))
+        if Space(replace(bare, gpus=0, share=None, limits=limits), space.inventory, space.place).possible(()):
+            yield (COUNT,)
+
+
+def _nowhere_so_many(space: Space) -> bool:
     """Whether no node with the asked model and memory has that many GPUs free."""
     kept = (Topic.MODEL, Topic.MEMORY, Topic.COUNT)
-    bare = replace(
-        case.needs,
-        tasks=1,
-        limits=tuple(limit for limit in case.needs.limits if limit.topic in kept or not limit.path),
-        max_hourly_ueur=None,
-        max_total_ueur=None,
-        max_carbon_ug=None,
-        availability=None,
-    )
-    return place(bare) is None
+    one = replace(space.needs, tasks=1, max_tasks=1)
+    bare = without(one, [handle.path for handle in handles(one) if handle.topic not in kept])
+    return not Space(bare, space.inventory, space.place, space.stop).possible(())
 
 
-def _message(case: Case, path: str, topic: Topic, solved: Solved) -> str:
+def _message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) -> str:
     name, asked, offers = case.needs.name, _asked(case, path), len(case.inventory)
     if topic is Topic.COST:
-        sums = solved.totals
-        hourly = path.endswith("hourly_cost")
-        shown = format_rate(sums.hourly_ueur) if hourly else format_eur(sums.total_ueur)
-        return f"{path} is {asked}; the cheapest placement of {name} without it costs {shown}"
+        return f"{path} is {asked}; {_price(space, path)}"
     if path == "constraints.deadline":
         return f"the deadline {asked} is past or too soon: {name} cannot end by then"
     if case.funnel.accepted:
@@ -109,6 +107,11 @@ def _message(case: Case, path: str, topic: Topic, solved: Solved) -> str:
     if topic is Topic.MODEL and not having:
         near_names = ", ".join(_near(case, str(asked)))
         return f"No {asked} GPUs available: {told}{f'; near: {near_names}' if near_names else ''}"
+    beside = _beside(space, found, path)
+    if beside is not None:
+        there = f"{beside} {_asked(case, beside)}"
+        start = f"No {asked} GPUs available with {there}: " if topic is Topic.MODEL else ""
+        return f"{start}{told}, and 0 of them {there}; without it {name} could be placed"
     start = f"No {asked} GPUs available as asked: " if topic is Topic.MODEL else ""
     rest = ", and none of them meets everything else" if having else ""
     return f"{start}{told}{rest}; without it {name} could be placed"
@@ -120,11 +123,41 @@ def _near(case: Case, model: str) -> Iterator[str]:
     yield from (name for name in near(model, len(offered) + 9) if name in offered and name != model)
 
 
-def _pair(case: Case, first: str, second: str) -> str:
+def _price(space: Space, path: str) -> str:
+    name = space.needs.name
+    try:
+        solved = space.cheapest({path})
+    except Unproven:
+        solved = None
+    if solved is None:
+        return f"without it {name} could be placed"
+    hourly = path.endswith("hourly_cost")
+    sums = solved.totals
+    shown = format_rate(sums.hourly_ueur) if hourly else format_eur(sums.total_ueur)
+    return f"the cheapest placement of {name} without it costs {shown}"
+
+
+def _beside(space: Space, found: Reasons, path: str) -> str | None:
+    """Return the constraint that no offer meets together with `path`, where there is such a pair."""
+    for pair in found.conflicts:
+        if len(pair) == 2 and path in pair and space.having(pair) == 0:
+            return pair[1 - pair.index(path)]
+    return None
+
+
+def _set(case: Case, paths: tuple[str, ...]) -> str:
+    """Return the message for constraints that are in the way together."""
+    if len(paths) not in _NUMBERS:
+        return f"{_overall(case).message}; without {', '.join(paths)} together it could be placed"
+    *most, last = (f"{path} {_asked(case, path)}" for path in paths)
+    how_many, all_of = _NUMBERS[len(paths)]
     return (
-        f"no placement of {case.needs.name} keeps both {first} {_asked(case, first)} and "
-        f"{second} {_asked(case, second)}; without these two it could be placed"
+        f"no placement of {case.needs.name} keeps {all_of} {', '.join(most)} and {last}; without these "
+        f"{how_many} it could be placed"
     )
+
+
+_NUMBERS = {2: ("two", "both"), 3: ("three", "all of")}
 
 
 def _overall(case: Case) -> Rejection:
