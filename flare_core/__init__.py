@@ -31,16 +31,19 @@ if _TYPE_CHECKING:
         NotSupportedError,
         OptionsError,
     )
+    from flare_core.explanation.explanation import Explanation
     from flare_core.intent import Intent, read_intent, read_intents
     from flare_core.inventory.read import read_inventory
     from flare_core.inventory.types import Inventory
     from flare_core.options import Cancellation, Options, Progress
     from flare_core.placement.types import Outcome, Placement, Plan, Status
+    from flare_core.why import explain
 
 __all__ = [
     "Cancellation",
     "CancelledError",
     "ErrorCode",
+    "Explanation",
     "FlareError",
     "Intent",
     "IntentError",
@@ -56,6 +59,7 @@ __all__ = [
     "Progress",
     "Status",
     "Violation",
+    "explain",
     "place",
     "read_intent",
     "read_intents",
@@ -66,11 +70,13 @@ __all__ = [
 _ROOMS = {
     "engine": ("place",),
     "errors": tuple(name for name in __all__ if name.endswith("Error") or name == "ErrorCode"),
+    "explanation.explanation": ("Explanation",),
     "intent": ("Intent", "read_intent", "read_intents"),
     "inventory.read": ("read_inventory",),
     "inventory.types": ("Inventory",),
     "options": ("Cancellation", "Options", "Progress"),
     "placement.types": ("Outcome", "Placement", "Plan", "Status"),
+    "why": ("explain",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -23,7 +23,9 @@ FLOORS = (
     ("model",),
     ("solve",),
     ("explanation",),
+    ("negotiation",),
     ("engine",),
+    ("why",),
     ("adapters",),
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

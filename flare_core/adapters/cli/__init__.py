@@ -4,6 +4,7 @@
 
     app        the commands in one place; errors become exit statuses
     place      flare place
+    explain    flare explain
     inventory  flare inventory
     verify     flare verify
     options    what the commands share: options, and their texts read

@@ -10,6 +10,7 @@ import typer
 
 from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.bench import bench
+from flare_core.adapters.cli.explain import explain
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.place import place
@@ -49,6 +50,7 @@ def _flare(show_version: Version = False) -> None:
 
 
 app.command()(place)
+app.command()(explain)
 app.command()(inventory)
 app.command()(verify)
 app.command()(bench)
