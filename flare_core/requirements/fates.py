@@ -1,15 +1,14 @@
 """What becomes of each field of an intent: the table that answers "is this field ignored?" with no.
 
 A fate is ``rule:<name>`` (a `Limit` of that rule judges single offers), ``meaning: ...`` (a figure of the
-`Requirements`), ``carried`` (goes to the deployment unchanged) or ``refused: ...`` (`NotSupportedError`).
-``*`` stands for any index of a list.
+`Requirements`), ``negotiated: ...`` (a term of `negotiation`), ``carried`` (goes to the deployment unchanged)
+or ``refused: ...`` (`NotSupportedError`). ``*`` stands for any index of a list.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 _NEEDED_TIMES = "refused: times in which the capacity is needed"
-_NEGOTIATION = "refused: negotiation, but for the fallback 'fail' alone"
 
 FIELD_FATES: Mapping[str, str] = MappingProxyType(
     {
@@ -75,12 +74,12 @@ FIELD_FATES: Mapping[str, str] = MappingProxyType(
         "constraints.availability.maintenance_windows.*.start": _NEEDED_TIMES,
         "constraints.availability.maintenance_windows.*.end": _NEEDED_TIMES,
         "constraints.availability.maintenance_windows.*.frequency": _NEEDED_TIMES,
-        "constraints.negotiation.max_negotiation_rounds": _NEGOTIATION,
-        "constraints.negotiation.price_flexibility": _NEGOTIATION,
-        "constraints.negotiation.resource_flexibility": _NEGOTIATION,
-        "constraints.negotiation.timeout_seconds": _NEGOTIATION,
-        "constraints.negotiation.fallback_strategy": _NEGOTIATION,
-        "constraints.negotiation.auto_accept_threshold": _NEGOTIATION,
+        "constraints.negotiation.max_negotiation_rounds": "negotiated: in how many steps limits give way",
+        "constraints.negotiation.price_flexibility": "negotiated: how far price limits give way",
+        "constraints.negotiation.resource_flexibility": "negotiated: how far GPU minima give way",
+        "constraints.negotiation.timeout_seconds": "negotiated: how long it takes, and offers hold",
+        "constraints.negotiation.fallback_strategy": "negotiated: what is done where no stretch helps",
+        "constraints.negotiation.auto_accept_threshold": "negotiated: which stretches are taken unasked",
         "constraints.energy.max_carbon_footprint": "rule:carbon",
         "constraints.energy.renewable_energy_only": "rule:has",
         "constraints.energy.energy_efficiency_rating": "rule:rating",

@@ -1,8 +1,8 @@
 """From an intent to what it asks: one small function for each section.
 
 Past this module no field is left to be looked at: each is a `Limit` on single offers, a figure of the
-`Requirements`, carried to the deployment unchanged, or refused with `NotSupportedError` because this
-version does not place it. `FIELD_FATES` in `fates` tells which.
+`Requirements`, a term of `negotiation`, carried to the deployment unchanged, or refused with
+`NotSupportedError` because this version does not place it. `FIELD_FATES` in `fates` tells which.
 
 Limits stand in the order in which the funnel names reasons: the model, the memory and the number of the
 GPUs, then the rest of the resources, what the offer is, what it costs, and when it is there.
@@ -26,7 +26,7 @@ from flare_core.requirements.types import (
 from flare_core.topology.graph import LinkClass
 
 if TYPE_CHECKING:
-    from flare_core.intent.constraints import Constraints, Energy, Negotiation
+    from flare_core.intent.constraints import Constraints, Energy
     from flare_core.intent.types import Intent
     from flare_core.intent.workload import Gpu
 
@@ -63,7 +63,7 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
     end, assumed = _end(intent, now)
     scaled = kind is Workload.SERVICE and workload.scaling.auto_scale
     wishes = tuple(_wishes(intent))
-    hard = asked.negotiation is not None  # what is left of it here is "fail", which makes preferences hard
+    hard = asked.negotiation is not None and asked.negotiation.fallback_strategy == "fail"
     return Requirements(
         name=workload.name,
         workload=kind,
@@ -120,17 +120,6 @@ def _refuse_unsupported(intent: "Intent") -> None:
     when = asked.availability
     if when is not None and (intent.workload.type == "service" or when.model_fields_set - {"timezone"}):
         raise NotSupportedError("constraints.availability", "times in which the capacity is needed")
-    if asked.negotiation is not None:
-        _refuse_negotiation(asked.negotiation)
-
-
-def _refuse_negotiation(negotiation: "Negotiation") -> None:
-    if negotiation.fallback_strategy != "fail":
-        raise NotSupportedError("constraints.negotiation", "negotiation, but for the fallback 'fail' alone")
-    # Beside "fail" only flexibilities that are written out apply, and those of 0 stretch nothing.
-    for field in ("price_flexibility", "resource_flexibility"):
-        if field in negotiation.model_fields_set and getattr(negotiation, field):
-            raise NotSupportedError(f"constraints.negotiation.{field}", "stretching of limits")
 
 
 # --- limits on single offers ---------------------------------------------------------------------

@@ -16,6 +16,7 @@ there is seen here.
     links        how the GPUs of a node are linked
     shapes       whether a set of them is a ring, a mesh, a clique
     fabric       how far apart the nodes of a gang lie
+    terms        what gave way in negotiation, and the intent as it then stands
     preferences  what is missed, and told under ``relaxed``
     efficiency   what GPUs, and nodes, keep of their throughput
     prices       rows, sums, budgets, headroom

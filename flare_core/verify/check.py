@@ -1,6 +1,7 @@
 """Holding a plan against the intents and the inventory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flare_core.verify.capacity import Use, check_capacity
@@ -11,9 +12,11 @@ from flare_core.verify.preferences import check_preferences
 from flare_core.verify.prices import check_headroom, check_prices
 from flare_core.verify.proof import check_objective, check_status
 from flare_core.verify.rows import check_rows, check_tasks, check_warned
+from flare_core.verify.terms import NEGOTIABLE, given_way
 from flare_core.verify.told import (
     HasDocument,
     Misshapen,
+    Offered,
     Placed,
     Row,
     Told,
@@ -71,22 +74,51 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
         yield Violation("shape", "placements", found)
         return
     yield from check_status(told)
-    uses: list[Use] = []
-    for intent, placed in zip(intents, told.placements, strict=True):
-        if placed.status != "placed":
+    asked, uses = list(intents), list[Use]()
+    for i, placed in enumerate(told.placements):
+        if placed.status == "placed":
+            asked[i], used = yield from _check_given(intents[i], placed, told, inventory, origin)
+            uses += used
+        else:
             yield from _check_empty(placed)
-            continue
-        used: Used = []
-        for row in placed.rows:
-            try:
-                used.append((row, Offer(inventory, inventory.row(row.offer), origin)))
-            except KeyError:
-                yield Violation("offer", f"{row.path}.offer", f"found {row.offer!r}, which is no offer")
-        yield from _check_placed(intent, placed, used, told.warnings)
-        uses += (Use(intent, placed.path, row, offer) for row, offer in used)
+        if placed.offer is not None:
+            yield from _check_offer(placed, placed.offer)
+            _, used = yield from _check_given(intents[i], placed.offer.placement, told, inventory, origin)
+            uses += used
+    # Offers are made beside what is placed and beside each other.
     yield from check_capacity(inventory, uses)
     if len(intents) == 1:
-        yield from check_objective(intents[0], told, uses)
+        yield from check_objective(asked[0], told, uses)
+
+
+def _check_given(
+    intent: "Intent", placed: Placed, told: Told, inventory: "Inventory", origin: Origin
+) -> Generator[Violation, None, tuple["Intent", list[Use]]]:
+    """Check a placement against the intent as changed by what gave way; return that, and what is used."""
+    offered = ".offer." in placed.path
+    given = given_way(intent, placed.relaxed, f"{placed.path}.relaxed", offered=offered)
+    yield from given.wrong
+    used: Used = []
+    for row in placed.rows:
+        try:
+            used.append((row, Offer(inventory, inventory.row(row.offer), origin)))
+        except KeyError:
+            yield Violation("offer", f"{row.path}.offer", f"found {row.offer!r}, which is no offer")
+    own = tuple(entry for entry in placed.relaxed if entry not in given.entries)
+    yield from _check_placed(given.intent, replace(placed, relaxed=own), used, told.warnings)
+    return given.intent, [Use(given.intent, placed.path, row, offer) for row, offer in used]
+
+
+def _check_offer(placed: Placed, offer: Offered) -> Violations:
+    """Check that an offer is one to a queued intent, and says what gives way in it."""
+    inner, path = offer.placement, offer.path
+    if (placed.status, inner.status, inner.intent) != ("queued", "placed", placed.intent):
+        found = f"found {inner.intent} {inner.status} for {placed.intent} {placed.status}"
+        yield Violation("status", path, f"{found}, expected a placement for the intent that is queued")
+    for at, entries in ((f"{path}.stretched", offer.stretched), (f"{placed.path}.relaxed", placed.relaxed)):
+        due = tuple(entry for entry in inner.relaxed if entry.path in NEGOTIABLE)
+        if entries != due or not due:
+            yield Violation("terms", at, "found something else than what gives way in the offered placement")
 
 
 def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequence[str]) -> Violations:
@@ -97,6 +129,8 @@ def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequen
         yield Violation("unsupported", placed.path, found)
     if placed.rejected:
         yield Violation("status", f"{placed.path}.error", "found an error on a placed intent")
+    if placed.offer is not None:
+        yield Violation("status", placed.offer.path, "found an offer to an intent that is placed")
     yield from check_tasks(intent, placed)
     wrong = list(check_rows(intent, rules_of(intent), placed, used))
     yield from wrong
@@ -132,8 +166,7 @@ def _check_empty(placed: Placed) -> Violations:
     if placed.rows:
         found = f"found {len(placed.rows)} for an intent that is {placed.status}, expected none"
         yield Violation("status", f"{placed.path}.assignments", found)
-    # Only negotiation stretches what is then offered.
-    if placed.relaxed and placed.status != "queued":
+    if placed.relaxed and placed.offer is None:  # what is offered gives way in something
         found = f"found {len(placed.relaxed)} entries for an intent that is {placed.status}"
         yield Violation("status", f"{placed.path}.relaxed", found)
     if placed.rejected != (placed.status == "rejected"):

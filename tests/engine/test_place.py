@@ -347,13 +347,8 @@ CLOSED = offer("a", availability={"window_start": "12:00", "window_end": "18:00"
             intent(constraints__availability={"window_start": "09:00", "window_end": "17:00"}),
             offer("a"),
         ),
-        (
-            "constraints.negotiation",
-            intent(constraints__negotiation={"fallback_strategy": "spot"}),
-            offer("a"),
-        ),
     ],
-    ids=["waves", "closed", "calendar", "negotiation"],
+    ids=["waves", "closed", "calendar"],
 )
 def test_what_this_version_does_not_place_is_refused_and_not_called_infeasible(
     path: str, asked: Json, offered: Json

@@ -154,16 +154,6 @@ GANG = {TYPE: "job", "workload.job.parallel_tasks": 2}
 REFUSED = [
     ("constraints.availability", {"constraints.availability": {}}),
     ("constraints.availability", {**JOB, "constraints.availability.days_of_week": ["Mon"]}),
-    (NEGOTIATION, {NEGOTIATION: {}}),
-    (NEGOTIATION, {NEGOTIATION: {"fallback_strategy": "spot"}}),
-    (
-        f"{NEGOTIATION}.price_flexibility",
-        {NEGOTIATION: {"fallback_strategy": "fail", "price_flexibility": 0.1}},
-    ),
-    (
-        f"{NEGOTIATION}.resource_flexibility",
-        {NEGOTIATION: {"fallback_strategy": "fail", "resource_flexibility": 0.1}},
-    ),
 ]
 ALLOWED = [
     {f"{GPU}.topology": "ring"},
@@ -174,6 +164,7 @@ ALLOWED = [
     {TYPE: "job", f"{GPU}.interconnect": "infiniband"},
     {**GANG, TYPE: "batch", f"{GPU}.interconnect": "infiniband"},
     {**JOB, "constraints.availability.timezone": "Europe/Berlin"},
+    {NEGOTIATION: {}},
     {NEGOTIATION: {"fallback_strategy": "fail"}},
     {NEGOTIATION: {"fallback_strategy": "fail", "price_flexibility": 0, "max_negotiation_rounds": 5}},
 ]
@@ -193,7 +184,8 @@ def test_what_asks_for_nothing_is_not_refused(changes: dict[str, object]) -> Non
 
 def test_fail_makes_preferences_hard() -> None:
     asked = {f"{GPU}.count": 2, f"{GPU}.interconnect": "nvlink"}
-    assert [limit.rule for limit in needs(asked).preferences] == ["interconnect"]
+    for soft in (asked, {**asked, NEGOTIATION: {}}):
+        assert [limit.rule for limit in needs(soft).preferences] == ["interconnect"]
     hard = needs({**asked, NEGOTIATION: {"fallback_strategy": "fail"}})
     assert hard.preferences == ()
     assert [limit.rule for limit in hard.limits].count("interconnect") == 1

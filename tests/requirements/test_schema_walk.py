@@ -12,10 +12,10 @@ from flare_core.intent import field_paths
 from flare_core.requirements.fates import FIELD_FATES
 from tests.candidates.edges import EDGES, asking, saying
 from tests.candidates.worlds import JOB, needs, offer, removed_by, screened
+from tests.negotiation.pairs import PAIRS, outcome
 
 GPU = "workload.resources.gpu"
 AVAILABILITY = "constraints.availability"
-NEGOTIATION = "constraints.negotiation"
 VOLUME = {"name": "v", "size": "1Gi", "type": "temporary", "path": "/v"}
 SOURCE = {"type": "s3", "uri": "s3://bucket/key", "credentials": "key"}
 PORT = {"port": 80, "protocol": "TCP", "expose": True, "domain": "a.example.com"}
@@ -30,7 +30,7 @@ def fate(kind: str) -> list[str]:
 def test_every_field_has_one_fate_and_every_fate_a_field() -> None:
     assert list(FIELD_FATES) == list(field_paths())
     assert {what.partition(":")[0] for what in FIELD_FATES.values()} == {
-        "rule", "meaning", "carried", "refused"
+        "rule", "meaning", "negotiated", "carried", "refused"
     }  # fmt: skip
 
 
@@ -84,12 +84,6 @@ REFUSED: Mapping[str, dict[str, object]] = {
         }
         for field in MAINTENANCE
     },
-    f"{NEGOTIATION}.max_negotiation_rounds": {f"{NEGOTIATION}.max_negotiation_rounds": 1},
-    f"{NEGOTIATION}.price_flexibility": {f"{NEGOTIATION}.price_flexibility": 0.2},
-    f"{NEGOTIATION}.resource_flexibility": {f"{NEGOTIATION}.resource_flexibility": 0.2},
-    f"{NEGOTIATION}.timeout_seconds": {f"{NEGOTIATION}.timeout_seconds": 5},
-    f"{NEGOTIATION}.fallback_strategy": {f"{NEGOTIATION}.fallback_strategy": "queue"},
-    f"{NEGOTIATION}.auto_accept_threshold": {f"{NEGOTIATION}.auto_accept_threshold": 0.0},
 }
 
 
@@ -126,6 +120,12 @@ MEANS: Mapping[str, tuple[dict[str, object], str, object, object]] = {
 def test_a_meaning_is_a_figure_of_the_requirements(path: str) -> None:
     changes, figure, before, after = MEANS[path]
     assert (getattr(needs(), figure), getattr(needs(changes), figure)) == (before, after)
+
+
+@pytest.mark.parametrize("path", fate("negotiated"))
+def test_a_term_of_negotiation_changes_the_outcome(path: str) -> None:
+    pair, term = PAIRS[path], path.rpartition(".")[2]
+    assert tuple(outcome(pair, term, value) for value in pair.values) == pair.outcomes
 
 
 CARRIED: Mapping[str, Any] = {
