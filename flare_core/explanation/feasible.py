@@ -164,6 +164,15 @@ class Space:
         return self._offered[mixed]
 
     def _look(self, needs: Requirements) -> Offered:
+        rows, room = self.room(needs)
+        bits, which = np.unique(self._bits[rows], return_inverse=True)
+        total = np.bincount(which, weights=room, minlength=len(bits)).astype(np.int64)
+        return tuple(zip(bits.tolist(), np.minimum(total, self.tasks).tolist(), strict=True))
+
+    # --- other questions -----------------------------------------------------------------------------
+
+    def room(self, needs: Requirements) -> tuple[IntArray, IntArray]:
+        """Return the offers that could serve a task of `needs`, and at most how many tasks each holds."""
         view = View.of(self.inventory, needs)
         alive = np.ones(len(self.inventory), np.bool_)
         for limit in needs.limits:
@@ -174,10 +183,21 @@ class Space:
         found, groups = seats(view, rows, alone=True), self.inventory.groups
         nodes = groups.count[found.group]
         nodes = np.where(nodes == ELASTIC, self.tasks, np.minimum(nodes, self.tasks))
-        room = nodes * np.minimum(found.tasks, self.tasks)
-        bits, which = np.unique(self._bits[rows[found.owner]], return_inverse=True)
-        total = np.bincount(which, weights=room, minlength=len(bits)).astype(np.int64)
-        return tuple(zip(bits.tolist(), np.minimum(total, self.tasks).tolist(), strict=True))
+        room = np.zeros(len(rows), np.int64)
+        np.add.at(room, found.owner, nodes * np.minimum(found.tasks, self.tasks))
+        held = room > 0
+        return rows[held], np.minimum(room[held], self.tasks)
+
+    def fits(self, needs: Requirements) -> bool | None:
+        """Return whether changed `needs` of the intent can be placed; None where that is not known."""
+        if self.stop():
+            return None
+        if int(self.room(needs)[1].sum()) < self.tasks:
+            return False
+        try:
+            return self.tasks == 1 or self.solve(needs) is not None
+        except Unproven:
+            return None
 
 
 def _is_plain(needs: Requirements, path: str) -> bool:

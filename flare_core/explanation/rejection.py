@@ -6,28 +6,17 @@ else of the constraint that rules out most. Every claim was tried.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from flare_core.candidates.types import Funnel, FunnelStep
 from flare_core.catalog.gpus import near
 from flare_core.errors import ErrorCode
+from flare_core.explanation.case import Case
 from flare_core.explanation.conflicts import Reasons, reasons
 from flare_core.explanation.feasible import Space
 from flare_core.explanation.relax import COUNT, Placer, Unproven, handles, without
-from flare_core.inventory.types import Inventory
 from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
-from flare_core.requirements.types import Requirements, Topic
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A rejected intent: what it asks, as it was written, what its constraints removed."""
-
-    needs: Requirements
-    funnel: Funnel
-    inventory: Inventory
-    written: Callable[[str], object]
+from flare_core.requirements.types import Topic
 
 
 def rejection(
@@ -91,7 +80,7 @@ def _nowhere_so_many(space: Space) -> bool:
 
 
 def _message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) -> str:
-    name, asked, offers = case.needs.name, _asked(case, path), len(case.inventory)
+    name, asked, offers = case.needs.name, case.asked(path), len(case.inventory)
     if topic is Topic.COST:
         return f"{path} is {asked}; {_price(space, path)}"
     if path == "constraints.deadline":
@@ -101,7 +90,7 @@ def _message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) 
             f"{case.funnel.accepted} of {offers} offers could serve a task of {name}, but not all "
             f"{case.needs.tasks} at once with {path} {asked}; without it {name} could be placed"
         )
-    step = _step(case.funnel, path)
+    step = case.step(path)
     having = 0 if step is None else offers - step.alone
     told = f"{having} of {offers} offers have {path} {asked}"
     if topic is Topic.MODEL and not having:
@@ -109,7 +98,7 @@ def _message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) 
         return f"No {asked} GPUs available: {told}{f'; near: {near_names}' if near_names else ''}"
     beside = _beside(space, found, path)
     if beside is not None:
-        there = f"{beside} {_asked(case, beside)}"
+        there = f"{beside} {case.asked(beside)}"
         start = f"No {asked} GPUs available with {there}: " if topic is Topic.MODEL else ""
         return f"{start}{told}, and 0 of them {there}; without it {name} could be placed"
     start = f"No {asked} GPUs available as asked: " if topic is Topic.MODEL else ""
@@ -149,7 +138,7 @@ def _set(case: Case, paths: tuple[str, ...]) -> str:
     """Return the message for constraints that are in the way together."""
     if len(paths) not in _NUMBERS:
         return f"{_overall(case).message}; without {', '.join(paths)} together it could be placed"
-    *most, last = (f"{path} {_asked(case, path)}" for path in paths)
+    *most, last = (f"{path} {case.asked(path)}" for path in paths)
     how_many, all_of = _NUMBERS[len(paths)]
     return (
         f"no placement of {case.needs.name} keeps {all_of} {', '.join(most)} and {last}; without these "
@@ -178,15 +167,3 @@ def _overall(case: Case) -> Rejection:
         f"{worst.alone} of {funnel.offers} offers"
     )
     return Rejection(worst.topic.code, text, worst.path)
-
-
-def _step(funnel: Funnel, path: str) -> FunnelStep | None:
-    own = [step for step in funnel.steps if step.path == path]
-    return max(own, key=lambda step: step.alone, default=None)
-
-
-def _asked(case: Case, path: str) -> object:
-    said, step = case.written(path), _step(case.funnel, path)
-    if isinstance(said, list) and all(isinstance(one, str) for one in said):  # a set, whatever its order
-        return ", ".join(sorted(map(str, said)))
-    return said if isinstance(said, str | int | float) or step is None else step.asked
