@@ -24,6 +24,9 @@ from flare_core.explanation.case import Case
 from flare_core.explanation.rejection import rejection
 from flare_core.explanation.relax import Placer, Solved, Unproven
 from flare_core.inventory.types import Inventory
+from flare_core.negotiation.deal import Verdict
+from flare_core.negotiation.offer import under_terms
+from flare_core.negotiation.table import Means, Table, settle
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
 from flare_core.placement.packing import Ask, Packing, Problem, totals
@@ -113,7 +116,8 @@ def answer(
 ) -> Plan:
     """Return the plan that `found` describes, checked."""
     _refuse_unsupported(problem, found)
-    plan = _plan(intents, problem, found, options, started)
+    table = settle(Table.of(problem, found), intents, _means(problem, options, started))
+    plan = _plan(intents, table, options, started)
     _verify(plan, intents, inventory, options)
     return plan
 
@@ -259,9 +263,21 @@ def _could_wave(ask: Ask) -> bool:
 # --- the plan ---------------------------------------------------------------------------------------
 
 
-def _plan(
-    intents: "Sequence[Intent]", problem: Problem, found: Search, options: Options, started: float
-) -> Plan:
+def _means(problem: Problem, options: Options, started: float) -> Means:
+    """Return how changed intents are placed in negotiations."""
+    brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
+    now, several = problem.asks[0].needs.start, problem.several
+    return Means(
+        lower=lambda intent: lower(intent, now=now),
+        ask=lambda needs: ask_of(needs, problem.inventory, options, several=several),
+        search=lambda part: search(part, options, started),
+        brief=lambda part: search(part, brief, started),
+        timer=options.timer,
+    )
+
+
+def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: float) -> Plan:
+    problem, found = table.problem, table.found
     by_name = {intent.name: intent for intent in intents}
     index = {ask.name: i for i, ask in enumerate(problem.asks)}
     order = [index[intent.name] for intent in intents]
@@ -271,23 +287,28 @@ def _plan(
     packing = tuple(whole[i] for i in order)
     all_seats = [own_seats[i] for i in order]
     placements: list[Placement] = []
-    row = 0
+    row, now = 0, problem.asks[0].needs.start
     for i, intent in enumerate(intents):
         rows = slice(row, row + len(all_seats[i]))
         row = rows.stop
         wishes = _wishes(in_order.asks[i].needs, by_name[intent.name])
         if packing[i]:
-            placements.append(placed(in_order, packing, i, all_seats[i], rows, wishes))
+            placement = placed(in_order, packing, i, all_seats[i], rows, wishes)
+            placements.append(under_terms(placement, table.deals.get(intent.name), intent, now))
         else:
-            placements.append(_unplaced(in_order, packing, i, intent, found, options, started))
-    objective, bound, gap = _proof(problem, found)
+            placements.append(_unplaced(in_order, packing, i, intent, table, options, started))
+    objective, bound, gap = _proof(replace(table, found=found))
     return Plan(
-        outcome=found.outcome,
+        outcome=_outcome(table, placements),
         objective=objective,
         bound=bound,
         gap=gap,
         wall_time_s=round(options.timer() - started, 6),
-        warnings=(*_warnings(in_order, packing, found, options), *_late(placements, options, started)),
+        warnings=(
+            *_warnings(in_order, packing, found, options),
+            *table.warnings,
+            *_late(placements, options, started),
+        ),
         placements=tuple(placements),
         assignments=assignments(in_order, all_seats),
         inventory=problem.inventory,
@@ -305,14 +326,15 @@ def _unplaced(
     packing: Packing,
     i: int,
     intent: "Intent",
-    found: Search,
+    table: Table,
     options: Options,
     started: float,
 ) -> Placement:
     ask = problem.asks[i]
-    settled = found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) or not len(ask.found)
-    if not settled:
+    if not table.settled(ask):
         return Placement(intent=ask.name, status=Status.UNKNOWN)
+    if table.verdict(ask.name) is Verdict.QUEUED:
+        return Placement(intent=ask.name, status=Status.QUEUED)
     case = Case(ask.needs, ask.found.funnel, problem.inventory, intent, ask.needs.start)
     reason = rejection(case, _placer(problem.inventory, options, started), others=any(packing))
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
@@ -334,13 +356,22 @@ def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
     return place_alone
 
 
+def _outcome(table: Table, placements: "Sequence[Placement]") -> Outcome:
+    """Return what is known of the plan; one in which everybody waits or may accept is complete."""
+    statuses = {p.status for p in placements}
+    waits = Status.QUEUED in statuses and not statuses & {Status.PLACED, Status.UNKNOWN}
+    return Outcome.OPTIMAL if waits else table.found.outcome
+
+
 def _proof(
-    problem: Problem, found: Search
+    table: Table,
 ) -> tuple[float | Mapping[str, float] | None, float | Mapping[str, float] | None, float | None]:
-    """Return (objective, bound, gap) as the public document has them."""
-    if found.outcome in (Outcome.INFEASIBLE, Outcome.UNKNOWN):
+    """Return (objective, bound, gap) as the public document has them; offers do not count."""
+    problem, found = table.problem, table.found
+    listed = zip(problem.asks, found.packing, strict=True)
+    pairs = [(ask, () if table.offered(ask.name) else loads) for ask, loads in listed]
+    if not any(loads for _, loads in pairs):
         return None, None, None
-    pairs = list(zip(problem.asks, found.packing, strict=True))
     best = _public(problem, sum(totals(ask, loads).primary for ask, loads in pairs))
     bound = None if found.bound is None else _public(problem, found.bound)
     if found.outcome is Outcome.OPTIMAL:
