@@ -31,7 +31,7 @@ from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
 from flare_core.placement.packing import Ask, Packing, Problem, totals
 from flare_core.placement.score import score
-from flare_core.placement.types import Outcome, Placement, Plan, Status
+from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Status
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
 from flare_core.requirements.types import Objective, Requirements, Workload
@@ -335,9 +335,16 @@ def _unplaced(
         return Placement(intent=ask.name, status=Status.UNKNOWN)
     if table.verdict(ask.name) is Verdict.QUEUED:
         return Placement(intent=ask.name, status=Status.QUEUED)
-    case = Case(ask.needs, ask.found.funnel, problem.inventory, intent, ask.needs.start)
-    reason = rejection(case, _placer(problem.inventory, options, started), others=any(packing))
+    reason = reason_of(ask, problem.inventory, intent, options, started, others=any(packing))
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
+
+
+def reason_of(
+    ask: Ask, inventory: Inventory, intent: "Intent", options: Options, started: float, *, others: bool
+) -> Rejection:
+    """Return why an intent is not placed, `others` beside it or not."""
+    case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
+    return rejection(case, _placer(inventory, options, started), others=others)
 
 
 def _placer(inventory: Inventory, options: Options, started: float) -> Placer:

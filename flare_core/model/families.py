@@ -3,13 +3,14 @@
 from flare_core.model.constraints.availability import Availability
 from flare_core.model.constraints.budget import Budget
 from flare_core.model.constraints.capacity import Capacity
+from flare_core.model.constraints.ceiling import Ceiling
 from flare_core.model.constraints.demand import Demand
 from flare_core.model.constraints.fabric import Fabric
 from flare_core.model.constraints.gpus import Gpus
 from flare_core.model.rule import Rule
 from flare_core.placement.packing import Packing, Problem
 
-FAMILIES: tuple[type[Rule], ...] = (Demand, Capacity, Gpus, Fabric, Budget, Availability)
+FAMILIES: tuple[type[Rule], ...] = (Demand, Capacity, Gpus, Fabric, Budget, Ceiling, Availability)
 
 
 def rules_of(problem: Problem, families: tuple[type[Rule], ...] = FAMILIES) -> tuple[Rule, ...]:

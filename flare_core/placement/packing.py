@@ -19,12 +19,16 @@ from flare_core.requirements.types import Requirements
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One intent of a problem: what it needs, where it could go, what it wants, how much it weighs."""
+    """One intent of a problem: what it needs, where it could go, what it wants, how much it weighs.
+
+    ``ceilings`` are the most that terms of its placement may be, see `model.constraints.ceiling`.
+    """
 
     needs: Requirements
     found: Candidates
     score: Score
     priority: int  # millionths
+    ceilings: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:

@@ -202,7 +202,7 @@ def _settle(problem: Problem, choice: _Choice) -> Packing | None:
     if not choice.open:
         counts = choice.forced.copy()
         counts[choice.tie] += choice.room[choice.tie] if choice.left else 0
-        return _packing(ask, problem, counts)
+        return laid_out(ask, problem, counts)
     growing = ask.needs.auto_scale and ask.needs.max_tasks > ask.needs.tasks
     if choice.left == 1 and not choice.forced.any():
         return _settle_one(problem, choice, growing)
@@ -211,7 +211,7 @@ def _settle(problem: Problem, choice: _Choice) -> Packing | None:
     counts = _by_ids(choice, np.ones(len(choice.tie), np.bool_))
     if _providers(ask, counts) > _fewest_providers(ask, choice):
         return None
-    packing = _packing(ask, problem, counts)
+    packing = laid_out(ask, problem, counts)
     # One offer alone is on the fewest of its nodes; of several another split might take fewer.
     settled = len(choice.tie) == 1 or len(packing[0]) == _fewest_nodes(ask, choice)
     return packing if settled else None
@@ -248,7 +248,7 @@ def _nothing_left(problem: Problem, choice: _Choice) -> bool:
 def _one(ask: Ask, problem: Problem, j: int) -> Packing:
     counts = np.zeros(len(ask.found), np.int64)
     counts[j] = 1
-    return _packing(ask, problem, counts)
+    return laid_out(ask, problem, counts)
 
 
 def _by_ids(choice: _Choice, allowed: Mask) -> IntArray:
@@ -289,7 +289,7 @@ def _fewest_nodes(ask: Ask, choice: _Choice) -> int:
     return int(forced.sum()) + -(-choice.left // int(each[choice.tie].max()))
 
 
-def _packing(ask: Ask, problem: Problem, counts: IntArray) -> Packing:
+def laid_out(ask: Ask, problem: Problem, counts: IntArray) -> Packing:
     """Put `counts` tasks on each candidate: on nodes that leave the least, the fewest, the lowest."""
     loads: list[Load] = []
     for j in np.flatnonzero(counts).tolist():

@@ -4,7 +4,8 @@ A candidate is left out when there are enough better nodes elsewhere: whatever t
 occupy, one of those nodes stays empty, and moving there improves the plan. Better is what improves the
 first level of the order in which both differ, before the tie rules on providers and nodes, and is not
 worse in anything that a rule adds up over tasks: price and carbon where there are budgets, the room on
-a node, and the failure domain where an availability is asked that not every candidate meets alone.
+a node, every term where there are ceilings, and the failure domain where an availability is asked that not
+every candidate meets alone.
 """
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ ROUNDS = 256
 def prune(problem: Problem) -> Problem:
     """Return `problem` without candidates that no optimal plan uses."""
     rivals = sum(ask.needs.tasks for ask in problem.asks)
-    kept = (~_needless(ask, rivals) | _growth(ask, rivals) | _mixed(ask) for ask in problem.asks)
+    kept = (~_needless(ask, rivals) | growth(ask, rivals) | _mixed(ask) for ask in problem.asks)
     return replace(problem, asks=tuple(restrict(a, keep) for a, keep in zip(problem.asks, kept, strict=True)))
 
 
@@ -82,7 +83,7 @@ def _needless(ask: Ask, rivals: int) -> Mask:
         return np.zeros(len(found), np.bool_)
     rank, nodes = _ranks(ask), _nodes(found)
     nodes = np.where(nodes == ELASTIC, rivals, np.minimum(nodes, rivals))
-    if ask.needs.tasks == 1:  # a single task meets every budget wherever it may go at all
+    if ask.needs.tasks == 1 and not ask.ceilings:  # it meets every budget wherever it may go at all
         better = np.zeros(int(rank.max()) + 2, np.int64)
         np.add.at(better, rank + 1, nodes)
         return np.cumsum(better)[rank] >= rivals
@@ -99,7 +100,7 @@ def _needless(ask: Ask, rivals: int) -> Mask:
     return better_nodes >= rivals
 
 
-def _growth(ask: Ask, rivals: int) -> Mask:
+def growth(ask: Ask, rivals: int) -> Mask:
     """Return the candidates that further replicas would take: the cheapest, by task and by node."""
     found, needs = ask.found, ask.needs
     kept = np.zeros(len(found), np.bool_)
@@ -164,6 +165,8 @@ def _weak(ask: Ask) -> IntArray:
         rows.append(found.task_total_ueur)
     if needs.max_carbon_ug is not None:
         rows.append(found.carbon_ug)
+    if ask.ceilings:
+        rows += [task_cost(needs, found), -found.performance_mtflops, found.latency_us, found.carbon_ug]
     if needs.availability is not None and found.uptime.min() < max(needs.availability, 0.5):
         rows += [found.domain, -found.domain, np.rint(-found.uptime * 2**40).astype(np.int64)]
     if needs.gang:  # how far the tasks are from each other depends on all of them
@@ -189,7 +192,7 @@ def tighten(problem: Problem, packing: Packing) -> tuple[Problem, Packing]:
     own = {ask.name: floors(ask) for ask, _ in pairs}
     room = worth + 1 + 1e-9 * abs(worth) - sum(floor.min() for floor in own.values())
     keep = [
-        (own[ask.name] <= own[ask.name].min() + room) | _growth(ask, rivals)
+        (own[ask.name] <= own[ask.name].min() + room) | growth(ask, rivals)
         if ask.name in own
         else np.zeros(0, np.bool_)
         for ask in problem.asks

@@ -43,12 +43,17 @@ def search(problem: Problem, options: Options, started: float, watch: Watch | No
     watch
         Told (seconds, primary value, bound) at each improvement.
     """
+    return search_within(problem, Run(options, started), watch)
+
+
+def search_within(problem: Problem, run: Run, watch: Watch | None = None) -> Search:
+    """Do the same as one of several searches that share what `run` may spend."""
     nothing: Packing = tuple(() for _ in problem.asks)
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
     if all(cannot_fit(ask) for ask in problem.asks):
         return _none(nothing, "capacity")
-    return _closed(problem) or _gang(problem) or _searched(problem, Run(options, started), watch)
+    return _closed(problem) or _gang(problem) or _searched(problem, run, watch)
 
 
 def _closed(problem: Problem) -> Search | None:
