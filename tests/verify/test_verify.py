@@ -14,6 +14,7 @@ from flare_core.verify.offers import Offer
 
 from .inside import INSIDE
 from .worlds import (
+    NOW,
     WORLDS,
     World,
     any_job,
@@ -697,3 +698,25 @@ def leaves(part: Any, path: str = "") -> list[str]:
     items = part if isinstance(part, dict) else dict(enumerate(part)) if isinstance(part, list) else {}
     here = {key: f"{path}.{key}".lstrip(".") for key in items}
     return [*here.values(), *(leaf for key, each in items.items() for leaf in leaves(each, here[key]))]
+
+
+def test_an_unknown_cold_start_counts_as_none_and_an_unknown_latency_as_the_limit() -> None:
+    dark = offer("a", performance__cold_start_time=None, performance__latency_ms=None)
+    told = placement("web", [row(0, "a")], latency_ms=None)
+    asked = intent(objective="Latency_Minimization", constraints__performance={})
+    assert found(world(plan(told, objective=100.0, bound=100.0), [asked], dark)) == ()
+
+
+def test_a_run_has_a_length() -> None:
+    told = placement("web", [row(0, "a", end_time=NOW)], total_cost="0.00 EUR", end_time=NOW)
+    given = world(plan(told), [intent(constraints__deadline=NOW)], offer("a"))
+    assert {v.rule for v in found(given)} == {"time", "price"}, "at no moment does it cost anything"
+
+
+def test_an_offer_without_gpus_has_no_gpu_0() -> None:
+    bare = offer("a")
+    del bare["gpu"]
+    asked = intent(workload__resources__gpu={"count": 1})
+    told = placement("web", [row(0, "a", gpus=[0], gpu_model=None)])
+    paths = {v.path for v in found(world(plan(told), [asked], bare)) if v.rule == "gpus"}
+    assert paths == {f"{R}.gpus"}
