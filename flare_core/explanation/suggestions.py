@@ -1,0 +1,166 @@
+"""What could be placed instead of a rejected intent, and at what price.
+
+Each suggestion is a change of the intent, in words and as a JSON merge patch on its inside, with the
+placement that was solved for and checked under it. Costs and throughput are compared, for each task, with the
+*reference point*: the cheapest placement of the GPU request as it stands, on demand, everything else given
+up. Where there is none, costs are compared with the budget.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flare_core.explanation.relax import GPU, SPOT, Placer, Solved, Unproven, handles, without
+from flare_core.placement.packing import Totals
+from flare_core.requirements.types import Requirements
+
+if TYPE_CHECKING:
+    from flare_core.intent.json import Json
+
+MOST = 5
+"""Suggestions that are made."""
+
+MOST_TRIED = 12
+"""Changes that are placed, in the order in which they come."""
+
+
+class Draft(NamedTuple):
+    """A change that makes an intent placeable.
+
+    Attributes
+    ----------
+    changes
+        ``{"path", "asked", "needed"}`` of each constraint that changes.
+    text
+        The same in words.
+    patch
+        JSON merge patch on the inside of the intent.
+    """
+
+    changes: tuple[Mapping[str, "Json"], ...]
+    text: str
+    patch: Mapping[str, "Json"]
+
+
+class Made(NamedTuple):
+    """The placement of a changed intent: its document, what it is worth, whether its throughput is known."""
+
+    document: Mapping[str, Any]
+    totals: Totals
+    rated: bool
+
+
+Make = Callable[[Mapping[str, "Json"]], Made | None]
+"""Places the intent under a patch as any other would be, and checks it; None where nothing is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one task costs and does at the reference point; micro-EUR, thousandths of a TFLOPS.
+
+    ``hourly``: the cost is a price per hour, and else that which the objective counts.
+    """
+
+    cost: Fraction | None
+    performance: Fraction | None
+    hourly: bool = False
+
+
+def suggestions(
+    needs: Requirements, drafts: Iterable[Draft], make: Make, placer: Placer
+) -> tuple[dict[str, Any], ...]:
+    """Return at most `MOST` suggestions, the cheapest first, none of which another dominates.
+
+    One is dominated by another that costs no more, does as much and changes as little, and is better in one
+    of these.
+
+    Parameters
+    ----------
+    needs
+        What the rejected intent asks.
+    placer
+        Places requirements alone on the whole inventory, as cheaply as possible.
+    """
+    found: list[tuple[Draft, Made]] = []
+    for draft, _ in zip(drafts, range(MOST_TRIED), strict=False):
+        made = make(draft.patch)
+        if made is not None:
+            found.append((draft, made))
+    if not found:
+        return ()
+    kept = [one for one in found if not any(_beats(other, one) for other in found)]
+    reference = reference_of(needs, placer)
+    return tuple(_written(draft, made, reference) for draft, made in sorted(kept, key=_worth)[:MOST])
+
+
+def _worth(one: tuple[Draft, Made]) -> tuple[Fraction, Fraction, Fraction]:
+    """Return what is compared, less is better: cost and throughput of a task, number of changes."""
+    draft, (_, sums, _) = one
+    cost, performance = (Fraction(v, sums.tasks) for v in (sums.cost_ueur, sums.performance_mtflops))
+    return cost, -performance, Fraction(len(draft.changes))
+
+
+def _beats(one: tuple[Draft, Made], other: tuple[Draft, Made]) -> bool:
+    a, b = _worth(one), _worth(other)
+    return a != b and a[0] <= b[0] and a[1] <= b[1] and a[2] <= b[2]
+
+
+def reference_of(needs: Requirements, placer: Placer) -> Reference:
+    """Return what the changed intents are compared with."""
+    beside = {handle.path for handle in handles(needs) if not handle.path.startswith(GPU)} - {SPOT}
+    bare = replace(without(needs, beside), spot=False, preferences=())
+    try:
+        solved = placer(bare)
+    except Unproven:
+        return Reference(None, None)
+    return _budget(needs) if solved is None else _of(solved)
+
+
+def _of(solved: Solved) -> Reference:
+    used = [load.candidate for load in solved.loads]
+    rated = bool(solved.ask.found.performance_known[used].all())
+    cost, speed, tasks = solved.totals.cost_ueur, solved.totals.performance_mtflops, solved.totals.tasks
+    return Reference(Fraction(cost, tasks), Fraction(speed, tasks) if rated else None)
+
+
+def _budget(needs: Requirements) -> Reference:
+    total = needs.costs_in_total and needs.max_total_ueur is not None
+    budget = needs.max_total_ueur if total else needs.max_hourly_ueur
+    cost = None if budget is None else Fraction(budget, needs.tasks)
+    return Reference(cost, None, hourly=not total)
+
+
+def _written(draft: Draft, made: Made, reference: Reference) -> dict[str, Any]:
+    sums = made.totals
+    cost = sums.hourly_ueur if reference.hourly else sums.cost_ueur
+    speed = Fraction(sums.performance_mtflops, sums.tasks) if made.rated else None
+    return {
+        "alternative": f"{_offered(made.document['assignments'])}: {draft.text}",
+        "cost_difference": percent(Fraction(cost, sums.tasks), reference.cost),
+        "performance_impact": percent(speed, reference.performance),
+        "hourly_cost": made.document["hourly_cost"],
+        "changes": [dict(change) for change in draft.changes],
+        "patch": dict(draft.patch),
+        "placement": made.document,
+    }
+
+
+def percent(value: Fraction | None, reference: Fraction | None) -> str | None:
+    """Return the difference in whole percents with a sign; None where there is nothing to compare.
+
+    >>> percent(Fraction(8), Fraction(10))
+    '-20%'
+    """
+    if value is None or not reference:
+        return None
+    return f"{round(100 * (value - reference) / reference):+d}%"
+
+
+def _offered(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is to be had where, such as "nvidia-a100 GPUs available in eu-west-1"."""
+    models = sorted({row["gpu_model"] for row in rows if row["gpu_model"]})
+    spot = "spot " if any(row["spot"] for row in rows) else ""
+    what = f"{' and '.join(models)} GPUs" if models else "nodes"
+    places = sorted({row["region"] for row in rows if row["region"]})
+    return f"{spot}{what} available{' in ' if places else ''}{' and '.join(places)}"
