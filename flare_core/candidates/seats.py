@@ -92,7 +92,7 @@ def _graded(view: View, owner: IntArray, groups: IntArray, tasks: IntArray, *, a
     found = Seats(owner, groups, tasks, room, missed, ppm, sets, rank == 0, masks)
     if not masks and count.max(initial=0) < 2:
         return found
-    order = np.lexsort((groups, rank, -ppm, missed, owner))
+    order = np.lexsort((groups, -ppm, missed, owner))
     columns = (name for name in Seats.__dataclass_fields__ if name != "masks")
     return replace(found, **{name: getattr(found, name)[order] for name in columns})
 
