@@ -11,7 +11,7 @@ from flare_core.candidates.screens import BY_RULE
 from flare_core.candidates.screens.screen import amount
 from flare_core.explanation.moves import Move, Recount, got, movement
 from flare_core.explanation.prices import Rise, rises
-from flare_core.explanation.questions import Questions, differs, places, steady, used
+from flare_core.explanation.questions import Questions, comparable, differs, places, steady, used
 from flare_core.explanation.relax import COUNT, GPU, Solved, Unproven, handles, without
 from flare_core.explanation.units import said
 from flare_core.placement.packing import up_probability
@@ -262,12 +262,11 @@ class _Teller:
         for (row, spot, _), count in places(other).items():
             offer = self.questions.inventory.ids[row], spot
             tasks[offer] = tasks.get(offer, 0) + count
-        comparable = same_scale or self.needs.objective is not Objective.BALANCED
         unit, more = chosen.ask.score.unit, theirs.primary - mine.primary
         ends = self.needs.end is not None and other.ask.needs.end is not None
         return Instead(
             offers=tuple((*offer, count) for offer, count in tasks.items()),
-            objective=round(more * unit, 6) + 0.0 if comparable else None,
+            objective=round(more * unit, 6) + 0.0 if same_scale or comparable(chosen, other) else None,
             tasks=theirs.tasks - mine.tasks,
             misses=theirs.misses - mine.misses,
             hourly_ueur=theirs.hourly_ueur - mine.hourly_ueur,

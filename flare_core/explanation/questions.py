@@ -93,24 +93,35 @@ def used(solved: Solved) -> list[int]:
 
 
 def differs(one: Solved | None, other: Solved | None) -> bool:
-    """Whether two placements are different ones and not just equally good."""
+    """Whether one of two placements is better: those that only the order of ties tells apart are alike."""
     if one is None or other is None:
         return one is not other
-    return places(one) != places(other) and _worth(one, other) != _worth(other, one)
+    mine, theirs = _worth(one, other), _worth(other, one)
+    # At the same places what it is worth and costs matters: other figures come with what is asked.
+    return mine[:4] != theirs[:4] if places(one) == places(other) else mine != theirs
+
+
+def comparable(one: Solved, other: Solved) -> bool:
+    """Whether the objective measures both placements alike, though they are from different worlds."""
+    objective = one.ask.needs.objective
+    return objective is not Objective.BALANCED and (objective is not Objective.ENERGY or _known(one, other))
+
+
+def _known(*solved: Solved) -> bool:
+    return all(each.ask.found.carbon_known[used(each)].all() for each in solved)
 
 
 def _worth(solved: Solved, beside: Solved) -> tuple[float, ...]:
     """Return what makes a placement better than another, leaving out what cannot be compared."""
-    sums, needs = solved.totals, solved.ask.needs
-    known = all(s.ask.found.carbon_known[used(s)].all() for s in (solved, beside))
+    sums = solved.totals
     return (
         -sums.tasks,
         sums.misses,
-        0 if needs.objective is Objective.BALANCED else sums.primary,
+        sums.primary if comparable(solved, beside) else 0,
         sums.cost_ueur,
         -sums.performance_mtflops,
         sums.latency_us,
-        sums.carbon_ug if known else 0,
+        sums.carbon_ug if _known(solved, beside) else 0,
     )
 
 

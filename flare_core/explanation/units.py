@@ -1,4 +1,4 @@
-"""Amounts of constraints in words: the units of `Limit.unit`."""
+"""Amounts of constraints as an intent writes them: the units of `Limit.unit`."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -8,8 +8,7 @@ from flare_core import quantities
 UNITS: Mapping[str, Callable[[float], str]] = MappingProxyType(
     {
         "MiB": lambda value: quantities.format_memory(int(value)),
-        "milli-cores": lambda value: f"{quantities.format_cpu(int(value))} cores",
-        "GPU": lambda value: f"{value:.0f} GPUs" if value > 1 else "1 GPU",
+        "milli-cores": lambda value: quantities.format_cpu(int(value)),
         "MHz": quantities.format_clock,
         "Gbit/s": quantities.format_bandwidth,
         "ms": quantities.format_latency,
@@ -18,11 +17,10 @@ UNITS: Mapping[str, Callable[[float], str]] = MappingProxyType(
         "EUR/hour": lambda value: quantities.format_rate(int(value)),
         "EUR": lambda value: quantities.format_eur(int(value)),
         "gCO2/h": lambda value: quantities.format_carbon(value / 1e6),
-        "TFLOPS": lambda value: f"{value:.15g} TFLOPS",
     }
 )
 
 
 def said(unit: str, value: float) -> str:
-    """Return an amount in the notation of its unit; without a known one the number alone."""
+    """Return an amount in the notation of its unit, the number alone where it has none."""
     return UNITS[unit](value) if unit in UNITS else f"{value:.15g}"

@@ -15,6 +15,9 @@ from flare_core.requirements.types import Objective
 if TYPE_CHECKING:
     from flare_core.explanation.explanation import Explanation
 
+_CENT = 10_000
+"""Micro-euro."""
+
 
 class Section(NamedTuple):
     """A heading and what stands below it."""
@@ -90,7 +93,7 @@ def _rise(price: Price) -> str:
     offer, now = _offer(price.offer, price.spot), format_rate(price.hourly_ueur)
     if price.rises_to_ueur is None:
         return f"Whatever a node of {offer} costs (now {now}), it stays the choice."
-    most = format_rate(price.rises_to_ueur)
+    most = _nearly(price.rises_to_ueur)
     then = "nothing fits" if price.then is None else f"the choice is {_offers(price.then)}"
     return f"A node of {offer} may rise from {now} to {most}; above that {then}."
 
@@ -167,6 +170,12 @@ def _offers(other: Instead) -> str:
 
 def _offer(offer: str, spot: bool) -> str:
     return f"{offer} (spot)" if spot else offer
+
+
+def _nearly(ueur: int) -> str:
+    """Return a price for people: one that falls short of whole cents by a rounding is just below them."""
+    short = -ueur % _CENT
+    return f"just below {format_rate(ueur + short)}" if 0 < short <= _CENT // 10 else format_rate(ueur)
 
 
 def _tasks(number: int) -> str:

@@ -51,7 +51,7 @@ def explain(
       flare explain - -i catalogs/ --usd-eur 0.92 --json < intent.json
     """
     import flare_core as flare
-    from flare_core.errors import OptionsError, found_expected
+    from flare_core.errors import OptionsError
 
     files = inventory or []
     check_stdin(intent, *files)
@@ -66,7 +66,7 @@ def explain(
     )
     asked = read_intent_files([intent])
     if len(asked) != 1:
-        raise OptionsError(intent, found_expected(f"{len(asked)} intents", "one to be explained"))
+        raise OptionsError(intent, f"found {len(asked)} intents, expected one to be explained")
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
     tell_warnings(offers)
     told = flare.explain(asked[0], offers, now=now_or(now), options=settings)
