@@ -83,13 +83,15 @@ class _Insides(Maker):
         self.big = self.chance(0.25)
         self.whole = self.pick(0.0, 0.0, 0.5, 1.0)
         self.fabric = only == GANGS or self.chance(0.6)
+        self.leaves = only == GANGS and self.chance(0.5)  # nodes that differ in their leaf and their latency
         if only == GANGS:
             self.with_spot = False
 
     def small(self) -> World:
         number = self.pick(1, 1, 1, 2, 2, 3, 4)
         alone = number == 1
-        return self.world(number, tasks_each=4 if alone else 3, offers=4, most=4, few=False)
+        offers = 7 if alone and self.leaves else 4
+        return self.world(number, tasks_each=4 if alone else 3, offers=offers, most=4, few=False)
 
     # --- offers ---
 
@@ -99,6 +101,8 @@ class _Insides(Maker):
             return one
         for key in ("node_states", "used"):
             one.pop(key, None)
+        if self.leaves:
+            return self._leaf(one)
         cuts = self.only == CUT or (not self.only and self.chance(0.4))
         gpus = self.pick(1, 2, 2, 3, 4) if cuts else self.pick(2, 3, 3, 4, 4, 6 if self.big else 4)
         if self.only == GANGS:
@@ -126,6 +130,18 @@ class _Insides(Maker):
             one["nodes"] = min(one["nodes"], 2)
             self.tags.add("partly used inside")
             one["node_states"] = [self._inside(one, k) for k in range(one["nodes"]) if self.chance(0.7)]
+        return one
+
+    def _leaf(self, one: Json) -> Json:
+        self.tags.add("leaves")
+        one["gpu"]["count"] = self.pick(1, 1, 2)
+        one["nodes"] = self.pick(1, 1, 2, 2, 3)
+        one["price"] = {"hourly": f"{one['gpu']['count']} EUR/hour", "billing": "gpu"}
+        one["performance"] |= {"latency_ms": self.pick(5, 10, 15, 20), "network_bandwidth": "100Gbps"}
+        if self.chance(0.9):
+            one["fabric"] = {
+                "path": ["dc1", *self.pick(("s1", "l1"), ("s1", "l2"), ("s2", "l1"), ("s2", "l3"))]
+            }
         return one
 
     def _repriced(self, one: Json, gpus: int) -> None:

@@ -8,14 +8,14 @@ from random import Random
 
 import flare_core
 from flare_core.errors import InternalError
-from tests.insides import cut, inside, linked
+from tests.insides import cut, gangs, inside, linked
 from tests.metamorphic import relations
 from tests.oracle.compare import differences
 from tests.oracle.test_optimum import at_the_edge
 from tests.worlds import alike, small
 
 WORLDS = 3000
-MAKES = (small, cut, alike, linked, inside)
+MAKES = (small, cut, alike, linked, inside, gangs)
 EDGES = 60
 RELATIONS = (
     relations.another_order_is_the_same_question,

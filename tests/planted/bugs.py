@@ -165,10 +165,10 @@ INSIDE = (
         "starts = [start for start in range(9 - cut.memory) if not mask & cut.mask(start)]",
     ),
     Bug(
-        "instances have compute slices without end",
+        "instances in use are in nobody's way",
         "sharing/states.py",
-        "most = min(limit, compute // cut.compute, len(starts))",
-        "most = min(limit, len(starts))",
+        "mask, compute = mask | cut.mask(start), compute - cut.compute",
+        "compute = compute - cut.compute",
     ),
     Bug(
         "a slot that is partly taken is free",
@@ -202,9 +202,9 @@ INSIDE = (
     ),
     Bug(
         "whole tasks lie on GPUs that are cut",
-        "model/constraints/gpus.py",
-        "draft.total([*whole, *((var, 1) for var in taken)])",
-        "draft.total(whole)",
+        "placement/nodes.py",
+        "left = free - sum(guest.ask.needs.gpus * guest.tasks for guest in using if guest.cut is None)",
+        "left = free",
     ),
     Bug(
         "what is left does not count",
@@ -213,10 +213,10 @@ INSIDE = (
         'yield "left", iter(())',
     ),
     Bug(
-        "a gang lies anywhere",
-        "model/objective/levels.py",
-        "    yield from _prefixes(draft)\n",
-        "",
+        "only the top of the fabric tells nodes apart",
+        "candidates/fabric.py",
+        "table[at, d] = code[path[: d + 1]]",
+        "table[at, d] = code[path[:1]]",
     ),
     Bug(
         "a ring is a path",
