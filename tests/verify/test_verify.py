@@ -720,3 +720,13 @@ def test_an_offer_without_gpus_has_no_gpu_0() -> None:
     told = placement("web", [row(0, "a", gpus=[0], gpu_model=None)])
     paths = {v.path for v in found(world(plan(told), [asked], bare)) if v.rule == "gpus"}
     assert paths == {f"{R}.gpus"}
+
+
+def test_nodes_of_one_zone_fall_together_at_the_worst_of_their_uptimes() -> None:
+    rows = [row(0, "a"), row(1, "b")]
+    figures = {"hourly_cost": "16.00 EUR/hour", "carbon_g_per_hour": 1072.8, "performance_tflops": 3957.6}
+    told = plan(placement("web", rows, availability_percent=99.5, **figures), objective=16.0, bound=16.0)
+    offers = (offer("a", performance__uptime_percent=99.9), offer("b", performance__uptime_percent=99.5))
+    asked = intent(workload__scaling__min_replicas=2)
+    assert found(world(told, [asked], *offers)) == ()
+    assert found(world(told, [asked], *offers[:1], offer("b"))) != ()
