@@ -10,7 +10,7 @@ GPU = "workload__resources__gpu"
 TERMS = "constraints.negotiation"
 
 
-def asking(terms: Mapping[str, object], **changes: object) -> Json:
+def asking(terms: Mapping[str, object], **changes: Any) -> Json:
     """An intent that negotiates; all that gives way is accepted unasked where `terms` do not say."""
     return intent(constraints__negotiation={"auto_accept_threshold": 1, **terms}, **changes)
 

@@ -10,7 +10,7 @@ from tests.worlds import NOW, Json, answer, intent, offer, world
 
 GPU = "workload__resources__gpu"
 HOURLY = "constraints.max_hourly_cost"
-DEAR = {"constraints__max_hourly_cost": "1 EUR"}
+DEAR: Json = {"constraints__max_hourly_cost": "1 EUR"}
 
 
 def only(document: Json) -> Json:
@@ -79,8 +79,13 @@ def test_efficiency_gives_way_to_what_the_links_grant() -> None:
 
 
 def test_a_share_gives_way_to_the_share_below() -> None:
-    mig = {"gpu__model": "nvidia-h100", "gpu__memory": "80Gi", "gpu__cores": None, "gpu__fp32_tflops": None}
-    sharing = {"gpu__shared": True, "gpu__sharing_strategy": "mig", "gpu__dedicated": None}
+    mig: Json = {
+        "gpu__model": "nvidia-h100",
+        "gpu__memory": "80Gi",
+        "gpu__cores": None,
+        "gpu__fp32_tflops": None,
+    }
+    sharing: Json = {"gpu__shared": True, "gpu__sharing_strategy": "mig", "gpu__dedicated": None}
     asked = asking({}, **DEAR, **{f"{GPU}__shared": True, f"{GPU}__memory": "42Gi"})
     placement = only(world(asked, offer("a", 2, **mig, **sharing)).document())
     assert [row["mig_profile"] for row in placement["assignments"]] == ["3g.40gb"]
@@ -91,7 +96,7 @@ def test_what_fits_is_not_stretched() -> None:
     plain, negotiating = (
         answer(world(one, offer("a", 1), offer("b", 0.5, gpu__memory="38Gi")).place())
         for one in (
-            intent(**DEAR, **{f"{GPU}__memory": "40Gi"}),
+            intent(**{**DEAR, f"{GPU}__memory": "40Gi"}),
             asking({}, **DEAR, **{f"{GPU}__memory": "40Gi"}),
         )
     )
@@ -99,7 +104,8 @@ def test_what_fits_is_not_stretched() -> None:
 
 
 def test_beside_fail_only_what_is_written_stretches() -> None:
-    for terms, status in (({}, "rejected"), ({"price_flexibility": 0.15}, "placed")):
+    ways: list[tuple[Json, str]] = [({}, "rejected"), ({"price_flexibility": 0.15}, "placed")]
+    for terms, status in ways:
         asked = asking({"fallback_strategy": "fail", **terms}, **DEAR)
         assert only(world(asked, offer("a", "1.10")).document())["status"] == status
 
@@ -123,10 +129,10 @@ def test_a_negotiation_that_runs_out_of_time_says_so() -> None:
 
 # --- fallbacks: each pair differs in one thing at the edge ------------------------------------------
 
-LOW = {"gpu__tier": "inference"}
-SHARED = {"gpu__shared": True, "gpu__sharing_strategy": "mps", "gpu__sharing_slots": 4}
-STANDARD = {f"{GPU}__tier": "standard"}
-WAYS = {
+LOW: Json = {"gpu__tier": "inference"}
+SHARED: Json = {"gpu__shared": True, "gpu__sharing_strategy": "mps", "gpu__sharing_slots": 4}
+STANDARD: Json = {f"{GPU}__tier": "standard"}
+WAYS: dict[str, tuple[Json, Json, str, list[tuple[str, object, object]]]] = {
     "queue": ({}, {}, "queued", []),
     "fail": ({}, {}, "rejected", []),
     "spot": (

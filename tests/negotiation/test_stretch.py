@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from itertools import combinations
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def drawn(seed: int) -> tuple[World, dict[str, Fraction], Mapping[str, Fraction]
 
 def written(one: Json, values: Mapping[str, Fraction]) -> Json:
     """The intent with these values; whole units, as no offer or price in these worlds is finer."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for path, value in values.items():
         exact = value.limit_denominator(10**6)
         text = str(exact.numerator) if path in WHOLE else f"{float(exact):.6f}"
@@ -74,7 +75,7 @@ def written(one: Json, values: Mapping[str, Fraction]) -> Json:
 
 
 def stretched(asked: Mapping[str, Fraction], parts: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """The values of fields that give way by `parts` of themselves, in the units that limits are counted in."""
+    """The values of fields that give way by `parts` of themselves, in the units of limits."""
     values = {}
     for path, part in parts.items():
         value = asked[path] * (1 + part if "constraints" in path else 1 - part)
@@ -132,7 +133,7 @@ def test_the_stretch_is_the_smallest(seed: int) -> None:
 def test_the_worlds_are_telling() -> None:
     kinds = []
     for seed in range(80):
-        given, asked, most = drawn(seed)
+        given, *_ = drawn(seed)
         [placed] = given.document()["placements"]
         kinds.append(len(placed["relaxed"]) if placed["status"] == "placed" else -1)
     assert min(kinds.count(kind) for kind in (-1, 0, 1, 2)) >= 5

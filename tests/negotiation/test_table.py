@@ -1,0 +1,85 @@
+"""Intents that a plan leaves out negotiate on what it leaves, one after the other."""
+
+from typing import Any
+
+from tests.negotiation.pairs import asking
+from tests.worlds import Json, World, answer, intent, offer, world
+
+BUDGET = "constraints__max_hourly_cost"
+TERMS: Json = {"price_flexibility": 0.15}
+
+
+def wanting(name: str, budget: str, **terms: Any) -> Json:
+    return asking({**TERMS, **terms}, name=name, **{BUDGET: f"{budget} EUR"})
+
+
+def by_name(given: World, **options: Any) -> dict[str, Json]:
+    return {placed["intent"]: placed for placed in answer(given.place(**options))["placements"]}
+
+
+def where(placed: Json) -> list[str]:
+    return [row["offer"] for row in placed["assignments"]]
+
+
+def test_nobody_gives_way_where_all_can_be_placed_together() -> None:
+    placed = by_name(world([intent("a"), wanting("b", "1")], offer("o", 1), offer("p", "1.1")))
+    assert [where(placed[name]) for name in "ab"] == [["p"], ["o"]]
+    assert placed["b"]["relaxed"] == []
+
+
+def test_one_gives_way_where_one_is_left_out() -> None:
+    placed = by_name(world([wanting("a", "1"), wanting("b", "1")], offer("o", 1), offer("p", "1.1")))
+    assert sorted(len(p["relaxed"]) for p in placed.values()) == [0, 1]
+    assert {p["status"] for p in placed.values()} == {"placed"}
+
+
+def test_an_offer_makes_nobody_else_worse() -> None:
+    """Only on the offer of the first could the second be placed, and that is not what is left."""
+    first = intent("a")
+    second = asking({"auto_accept_threshold": 0}, name="b", **{BUDGET: "1 EUR"})
+    given = world([first, second], offer("o", "1.05"), offer("p", 5))
+    placed = by_name(given)
+    assert where(placed["a"]) == ["o"]
+    assert (placed["b"]["status"], placed["b"]["offer"]) == ("queued", None)
+
+
+def test_an_offer_stands_beside_what_is_placed() -> None:
+    second = asking({"auto_accept_threshold": 0}, name="b", **{BUDGET: "1 EUR"})
+    given = world([intent("a"), second], offer("o", "1.05", gpus=1), offer("p", "1.06"))
+    plan = given.place()
+    document = answer(plan)
+    placed = {p["intent"]: p for p in document["placements"]}
+    assert where(placed["a"]) == ["o"]
+    assert where(placed["b"]["offer"]["placement"]) == ["p"]
+    assert document["objective"]["placed"] == 1
+    assert document["status"] == "optimal"
+
+
+def test_those_of_higher_priority_negotiate_first() -> None:
+    intents = [wanting("a", "1"), wanting("b", "1")]
+    for priorities, first in (({}, "a"), ({"b": 2.0}, "b")):
+        placed = by_name(world(intents, offer("o", "1.1"), priorities=priorities))
+        assert {name: p["status"] for name, p in placed.items()} == {
+            first: "placed",
+            "ab".replace(first, ""): "queued",
+        }
+
+
+def test_an_offer_is_held_while_others_negotiate() -> None:
+    held, other = wanting("a", "1", auto_accept_threshold=0), wanting("b", "1")
+    placed = by_name(world([held, other], offer("o", "1.1")))
+    assert placed["a"]["offer"] is not None
+    assert (placed["b"]["status"], placed["b"]["offer"]) == ("queued", None)
+
+
+def test_who_gives_way_takes_nothing_from_those_who_are_placed() -> None:
+    given = world([intent("a"), wanting("b", "1")], offer("o", "1.05"))
+    placed = by_name(given)
+    assert where(placed["a"]) == ["o"]
+    assert placed["b"]["status"] == "queued"
+
+
+def test_a_plan_in_which_all_wait_is_complete() -> None:
+    document = answer(world([wanting("a", "1"), wanting("b", "1")], offer("o", 9)).place())
+    assert (document["status"], document["objective"], document["gap"]) == ("optimal", None, None)
+    assert [p["status"] for p in document["placements"]] == ["queued", "queued"]
