@@ -31,7 +31,14 @@ FEW = 60
 """Candidates up to which the ties are settled in the same model as the objective."""
 
 
-def search(problem: Problem, options: Options, started: float, watch: Watch | None = None) -> Search:
+def search(
+    problem: Problem,
+    options: Options,
+    started: float,
+    watch: Watch | None = None,
+    *,
+    ties: bool = True,
+) -> Search:
     """Return the best packing of `problem` and what is proven of it.
 
     Parameters
@@ -42,18 +49,20 @@ def search(problem: Problem, options: Options, started: float, watch: Watch | No
         `options.timer` when the search began.
     watch
         Told (seconds, primary value, bound) at each improvement.
+    ties
+        Whether to settle the ties after the objective.
     """
-    return search_within(problem, Run(options, started), watch)
+    return search_within(problem, Run(options, started), watch, ties=ties)
 
 
-def search_within(problem: Problem, run: Run, watch: Watch | None = None) -> Search:
+def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, ties: bool = True) -> Search:
     """Do the same as one of several searches that share what `run` may spend."""
     nothing: Packing = tuple(() for _ in problem.asks)
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
     if all(cannot_fit(ask) for ask in problem.asks):
         return _none(nothing, "capacity")
-    return _closed(problem) or _gang(problem) or _searched(problem, run, watch)
+    return _closed(problem) or _gang(problem) or _searched(problem, run, watch, ties=ties)
 
 
 def _closed(problem: Problem) -> Search | None:
@@ -75,19 +84,19 @@ def _gang(problem: Problem) -> Search | None:
     return replace(_proven(problem, packing), warnings=(why,))
 
 
-def _searched(problem: Problem, run: Run, watch: Watch | None) -> Search:
+def _searched(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
     """Search in what pruning leaves; where that is much, settle the objective first and prune by it."""
     smaller = prune(problem)
     smaller, packing = tighten(smaller, greedy(smaller))
     found = _closed(smaller) or _greedily(smaller, packing, run)  # what is left may be simple, or too much
-    if found is None and sum(len(ask.found) for ask in smaller.asks) > FEW:
+    if found is None and ties and sum(len(ask.found) for ask in smaller.asks) > FEW:
         first = lexicographic.search(smaller, packing, run, watch=watch, ties=False)
         if first.outcome is not Outcome.OPTIMAL:
             return _over(first, problem, smaller)
         smaller, packing = tighten(smaller, first.packing)
         found = _closed(smaller)
     if found is None:
-        found = lexicographic.search(smaller, packing, run, watch=watch)
+        found = lexicographic.search(smaller, packing, run, watch=watch, ties=ties)
     return _over(found, problem, smaller)
 
 
