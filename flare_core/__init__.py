@@ -32,6 +32,8 @@ if _TYPE_CHECKING:
         OptionsError,
     )
     from flare_core.explanation.explanation import Explanation
+    from flare_core.frontier.front import Front, Point
+    from flare_core.frontier.pareto import pareto
     from flare_core.intent import Intent, read_intent, read_intents
     from flare_core.inventory.read import read_inventory
     from flare_core.inventory.types import Inventory
@@ -45,6 +47,7 @@ __all__ = [
     "ErrorCode",
     "Explanation",
     "FlareError",
+    "Front",
     "Intent",
     "IntentError",
     "InternalError",
@@ -56,10 +59,12 @@ __all__ = [
     "Outcome",
     "Placement",
     "Plan",
+    "Point",
     "Progress",
     "Status",
     "Violation",
     "explain",
+    "pareto",
     "place",
     "read_intent",
     "read_intents",
@@ -71,6 +76,8 @@ _ROOMS = {
     "engine": ("place",),
     "errors": tuple(name for name in __all__ if name.endswith("Error") or name == "ErrorCode"),
     "explanation.explanation": ("Explanation",),
+    "frontier.front": ("Front", "Point"),
+    "frontier.pareto": ("pareto",),
     "intent": ("Intent", "read_intent", "read_intents"),
     "inventory.read": ("read_inventory",),
     "inventory.types": ("Inventory",),

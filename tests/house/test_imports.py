@@ -25,7 +25,7 @@ FLOORS = (
     ("explanation",),
     ("negotiation",),
     ("engine",),
-    ("why",),
+    ("why", "frontier"),
     ("adapters",),
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,1 @@
+"""Every sensible compromise between the terms of one intent, instead of one: the Pareto front."""

@@ -1,0 +1,227 @@
+"""The points of the front of one intent, each the best of its kind in the one order of plans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flare_core.frontier.additive import Sum, beaten, sums
+from flare_core.frontier.explore import Corner, Explored, Unknown, explore, is_below
+from flare_core.frontier.terms import Vector, per_task, summed, vector
+from flare_core.model.families import broken, rules_of
+from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
+from flare_core.placement.score import Score, per_node
+from flare_core.placement.types import Outcome
+from flare_core.solve.bounds import floors
+from flare_core.solve.closed import closed_form, laid_out
+from flare_core.solve.cpsat import Run
+from flare_core.solve.prune import growth, renumbered, restrict
+from flare_core.solve.result import Search
+from flare_core.solve.search import search_within
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a front.
+
+    Attributes
+    ----------
+    outcome
+        OPTIMAL: complete. FEASIBLE: points may be missing. INFEASIBLE, UNKNOWN: there are none.
+    first
+        The search that the front began with.
+    points
+        Packings by what they have of each term, ascending.
+    open
+        Corners of what was not searched, see `explore`.
+    """
+
+    outcome: Outcome
+    first: Search
+    points: dict[Vector, Loads]
+    open: tuple[Corner, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def front_of(problem: Problem, terms: Sequence[str], run: Run, most: int) -> Found:
+    """Return the front of a problem of one intent, at most `most` points of it.
+
+    Of all placements those count that place most tasks and miss fewest preferences.
+    """
+    [ask] = problem.asks
+    first = search_within(_asking(problem, replace(ask, score=summed(ask, terms))), run)
+    if first.outcome is not Outcome.OPTIMAL:
+        empty = Outcome.INFEASIBLE if first.outcome is Outcome.INFEASIBLE else Outcome.UNKNOWN
+        return Found(empty, first, {}, (), first.warnings)
+    search = _Front(problem, terms, run, first)
+    found = search.added(most) or search.explored(most)
+    outcome = Outcome.FEASIBLE if found.open else Outcome.OPTIMAL
+    return Found(outcome, first, found.points, tuple(found.open), tuple(search.warnings))
+
+
+def _asking(problem: Problem, ask: Ask) -> Problem:
+    return replace(problem, asks=(ask,))
+
+
+class _Coupled(Exception):
+    """Tasks do not simply add up: some sum is that of no placement."""
+
+
+class _Front:
+    """The front of one intent, of which one point is known."""
+
+    def __init__(self, problem: Problem, terms: Sequence[str], run: Run, first: Search) -> None:
+        self.problem, self.terms, self.run = problem, terms, run
+        [whole], [self.first] = problem.asks, first.packing
+        had = totals(whole, self.first)
+        # From here on as many tasks are to be placed as can be.
+        needs = (
+            replace(whole.needs, tasks=had.tasks, any_tasks=False) if whole.needs.any_tasks else whole.needs
+        )
+        self.ask = replace(whole, needs=needs, score=summed(whole, terms), ceilings=(("misses", had.misses),))
+        self.misses = had.misses
+        self.warnings = dict.fromkeys(first.warnings)
+
+    # --- tasks that add up ---
+
+    def added(self, most: int) -> Explored[Loads] | None:
+        """Return the front by adding up; None where that proves nothing."""
+        misses = self.ask.found.misses
+        if self.misses != int(misses.min()) * self.ask.needs.tasks:
+            return None
+        part = restrict(self.ask, misses == misses.min())
+        part = restrict(part, ~beaten(part, self.terms))
+        listed = sums(part, self.terms)
+        if not listed:
+            return None
+        try:
+            return self._all(part, listed) if len(listed) <= most else self._some(part, listed, most)
+        except _Coupled:
+            return None
+
+    def _all(self, part: Ask, listed: list[Sum]) -> Explored[Loads]:
+        return Explored({one.vector: self._settled(part, one) for one in listed}, [])
+
+    def _some(self, part: Ask, listed: list[Sum], most: int) -> Explored[Loads]:
+        """Return points that are spread over the whole front."""
+        known = {one.vector: one for one in listed}
+
+        def ask(corner: Corner) -> tuple[Vector, Loads] | None:
+            below = [v for v in known if is_below(v, corner)]
+            best = min(below, key=lambda v: (sum(v), v), default=None)
+            return None if best is None else (best, self._settled(part, known[best]))
+
+        ideal = tuple(map(min, zip(*known, strict=True)))
+        begin = min(known, key=lambda v: (sum(v), v))
+        return explore(ask, ideal, (begin, self._settled(part, known[begin])), most)
+
+    def _settled(self, part: Ask, one: Sum) -> Loads:
+        """Return the best placement that has a sum.
+
+        Raises
+        ------
+        _Coupled
+            Where none keeps all rules, or that could not be found out.
+        """
+        if not one.tied and not part.needs.gang and not self._unlike(part, one):
+            loads = self._kept(part, laid_out(part, _asking(self.problem, part), one.counts), one)
+        else:
+            loads = self._kept(part, self._single(part, one.vector), one)
+        return self._best(one, part) if loads is None else loads
+
+    def _kept(self, part: Ask, packing: Packing | None, one: Sum) -> Loads | None:
+        """Return what a packing has if it is what a sum says and keeps all rules."""
+        inner = _asking(self.problem, part)
+        if packing is None or broken(inner, packing, rules_of(inner)):
+            return None
+        return (
+            _moved(part, self.ask, packing[0]) if vector(part, packing[0], self.terms) == one.vector else None
+        )
+
+    def _unlike(self, part: Ask, one: Sum) -> bool:
+        """Whether some offer that is used is paid by the node and has nodes that differ."""
+        groups = np.bincount(part.found.group_candidate, minlength=len(part.found))
+        return bool((per_node(part.needs, part.found) & (groups > 1) & (one.counts > 0)).any())
+
+    def _single(self, part: Ask, point: Vector) -> Packing | None:
+        """Return the best place of a single task among equals, where no room for more is to be counted."""
+        if part.needs.tasks > 1 or part.needs.auto_scale:
+            return None
+        equal = np.ones(len(part.found), np.bool_)
+        for term, value in zip(self.terms, point, strict=True):
+            equal &= per_task(part, term) == value
+        zero = np.zeros(int(equal.sum()), np.int64)
+        few = restrict(part, equal)
+        flat = Score(zero, zero, zero, np.zeros_like(few.found.fabric.loss), 0, 1.0)
+        one = _asking(self.problem, replace(few, score=flat))
+        packing = closed_form(one, rules_of(one))
+        return None if packing is None else (_moved(few, part, packing[0]),)
+
+    # --- everything else ---
+
+    def explored(self, most: int) -> Explored[Loads]:
+        """Return the front by searching below one corner after another."""
+        ideal = tuple(self._least(term) for term in self.terms)
+        whole = self.ask
+        first = vector(whole, self.first, self.terms), self.first
+        return explore(self._below, ideal, first, most)
+
+    def _least(self, term: str) -> int:
+        """Return a lower bound on what a placement has of a term."""
+        alone = replace(self.ask, score=summed(self.ask, (term,)))
+        return int(np.floor(floors(alone).min()))
+
+    def _below(self, corner: Corner) -> tuple[Vector, Loads] | None:
+        limits = [
+            (term, limit - 1) for term, limit in zip(self.terms, corner, strict=True) if limit is not None
+        ]
+        loads = self._search(self.ask, limits)
+        return None if loads is None else (vector(self.ask, loads, self.terms), loads)
+
+    def _best(self, one: Sum, part: Ask) -> Loads:
+        """Return the best placement that has a sum, of the candidates in `part`.
+
+        Raises
+        ------
+        _Coupled
+            Where none keeps all rules, or that could not be found out.
+        """
+        kept = growth(self.ask, self.ask.needs.tasks)
+        kept[np.searchsorted(self.ask.found.origin, part.found.origin)] = True
+        few = restrict(self.ask, kept)
+        try:
+            loads = self._search(few, list(zip(self.terms, one.vector, strict=True)))
+        except Unknown:
+            any_of_them = self._kept(part, laid_out(part, _asking(self.problem, part), one.counts), one)
+            if any_of_them is None:
+                raise _Coupled from None
+            self.warnings["the ties among plans that have the terms of a point are not all settled"] = None
+            return any_of_them
+        if loads is None:
+            raise _Coupled
+        return _moved(few, self.ask, loads)
+
+    def _search(self, ask: Ask, limits: list[tuple[str, int]]) -> Loads | None:
+        """Return the best placement within limits, None where there is none.
+
+        Raises
+        ------
+        Unknown
+            Where the search ended before either was known.
+        """
+        if self.run.over:
+            raise Unknown
+        found = search_within(
+            _asking(self.problem, replace(ask, ceilings=(*ask.ceilings, *limits))), self.run
+        )
+        self.warnings.update(dict.fromkeys(found.warnings))
+        if found.outcome is Outcome.INFEASIBLE:
+            return None
+        if found.outcome is not Outcome.OPTIMAL:
+            raise Unknown
+        return found.packing[0]
+
+
+def _moved(part: Ask, whole: Ask, loads: Loads) -> Loads:
+    """Return `loads` of `part` in the numbers of `whole`, which has all its candidates."""
+    return tuple(renumbered(load, part, whole) for load in loads)
