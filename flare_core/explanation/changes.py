@@ -8,7 +8,7 @@ country or region more. Everything can be given up altogether, but for limits th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ceil
 from types import MappingProxyType
@@ -36,6 +36,9 @@ TFLOPS_STEP = 1e-3
 
 OPTIONS = 8
 """Names or places that are tried instead of one."""
+
+MOST_MORE = 3
+"""Names or places that are tried beside what is asked, where fewer are not enough."""
 
 LOCATION = "constraints.location"
 RESIDENCY = "constraints.compliance.data_residency"
@@ -75,12 +78,15 @@ class Ladder:
         Whether each asks for less than those before it.
     each
         None of them asks for less than another: each is a change of its own.
+    more
+        What is tried, in this order, where none of ``amounts`` is enough.
     """
 
     amounts: Sequence[Any]
     step: Callable[[Any], Step]
     ordered: bool = False
     each: bool = False
+    more: Sequence[Any] = ()
 
 
 def dropped(path: str) -> Values:
@@ -107,11 +113,12 @@ def _given_up(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     return Ladder((None,), lambda _: Step(None, dropped(path)))
 
 
-def _with_end(path: str, ladder: Ladder) -> Ladder:
-    """Return `ladder` with giving up `path` as its last step."""
-    amounts = (*ladder.amounts, None)
-    return Ladder(
-        amounts, lambda a: Step(None, dropped(path)) if a is None else ladder.step(a), ladder.ordered
+def _or_dropped(path: str, ladder: Ladder) -> Ladder:
+    """Return `ladder` with giving up `path` as what is tried last."""
+    return replace(
+        ladder,
+        step=lambda amount: Step(None, dropped(path)) if amount is None else ladder.step(amount),
+        more=(*ladder.more, None),
     )
 
 
@@ -164,11 +171,11 @@ def _least(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     asked, share = float(limit.asked), case.needs.share  # type: ignore[arg-type]  # minima are numbers
     step = _steps(path, limit)
     if share is not None and path in (f"{GPU}.memory", f"{GPU}.cores"):
-        return Ladder(range(int(asked) - 1, 0, -1), step, ordered=True)
+        return _or_dropped(path, Ladder(range(int(asked) - 1, 0, -1), step, ordered=True))
     if share is not None and share.instances and path == f"{GPU}.fp32_tflops":
-        return _scaled(asked, TFLOPS_STEP, step)
+        return _or_dropped(path, _scaled(asked, TFLOPS_STEP, step))
     lower = [value for value in _offered(space.inventory, limit.column) if 0 < value < asked]
-    return _with_end(path, Ladder(lower[::-1], step, ordered=True))
+    return _or_dropped(path, Ladder(lower[::-1], step, ordered=True))
 
 
 def _most(case: Case, space: Space, path: str, beside: Values) -> Ladder:
@@ -177,7 +184,12 @@ def _most(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     asked = float(limit.asked)  # type: ignore[arg-type]  # maxima are numbers
     higher = [value for value in _offered(space.inventory, limit.column) if value > asked]
     plain = Ladder(higher, _steps(path, limit), ordered=True)
-    return plain if path in _DROPPED else _with_end(path, plain)
+    if path not in _UNLIMITED:
+        return _or_dropped(path, plain)
+    by_default = Step("the default, which an unknown value passes", {path: None})
+    if limit.unknown_passes:  # that is what is asked
+        return plain
+    return replace(plain, step=lambda a: by_default if a is None else plain.step(a), more=(None,))
 
 
 def _offered(inventory: Inventory, column: str) -> list[float]:
@@ -246,7 +258,7 @@ def _volumes(case: Case, space: Space, path: str, beside: Values) -> Ladder:
         total = sum(volume["size"] for volume in volumes)
         return Ladder(range(total - 1, len(volumes) - 1, -1), step, ordered=True)
     passing: list[Json] = [{**v, "type": "temporary"} for v in written if isinstance(v, dict)]
-    return _with_end(path, Ladder((passing,), lambda kept: Step("temporary volumes", {path: kept})))
+    return _or_dropped(path, Ladder((passing,), lambda kept: Step("temporary volumes", {path: kept})))
 
 
 # --- names ------------------------------------------------------------------------------------------
@@ -265,28 +277,29 @@ def _there(case: Case, space: Space, path: str, beside: Values, column: str) -> 
     return [label.values[code] for code in dict.fromkeys(codes.tolist()) if code >= 0]
 
 
-def _options(path: str, options: Sequence[str], step: Callable[[str], Step]) -> Ladder:
-    return (
-        Ladder(options[:OPTIONS], step, each=True)
-        if options
-        else Ladder((None,), lambda _: Step(None, dropped(path)))
-    )
+def _options(
+    path: str, options: Sequence[str], step: Callable[[Sequence[str]], Step], most: int = 1
+) -> Ladder:
+    """Return one of some names, and where that is not enough several, at most `most`, then any."""
+    few = options[:OPTIONS]
+    several = [chosen for size in range(2, most + 1) for chosen in combinations(few, size)]
+    return _or_dropped(path, Ladder([(name,) for name in few], step, each=True, more=several))
 
 
 def _names(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     options = _there(case, space, path, beside, _limit(case, path).column)
-    return _options(path, options, lambda name: Step(name, {path: name}))
+    return _options(path, options, lambda chosen: Step(chosen[0], {path: chosen[0]}))
 
 
 def _more_names(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     """Return one name more for a list of them."""
     limit = _limit(case, path)
 
-    def step(name: str) -> Step:
-        longer = [*names(limit), name]
+    def step(chosen: Sequence[str]) -> Step:
+        longer = [*names(limit), *chosen]
         return Step(", ".join(longer), {path: [*longer]})
 
-    return _options(path, _there(case, space, path, beside, limit.column), step)
+    return _options(path, _there(case, space, path, beside, limit.column), step, MOST_MORE)
 
 
 def _location(case: Case, space: Space, path: str, beside: Values) -> Ladder:
@@ -298,12 +311,15 @@ def _location(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     countries = location_countries(asked) is not None
     residency = RESIDENCY in beside or any(limit.path == RESIDENCY for limit in case.needs.limits)
 
-    def step(place: str) -> Step:
-        if countries and not residency:
-            return Step(f"{asked}, {place}", {path: None, RESIDENCY: [asked, place]})
-        return Step(place, {path: place})
-
-    return _options(path, _there(case, space, path, beside, "country" if countries else "region"), step)
+    there = _there(case, space, path, beside, "country" if countries else "region")
+    if countries and not residency:
+        return _options(
+            path,
+            there,
+            lambda more: Step(", ".join((asked, *more)), {path: None, RESIDENCY: [asked, *more]}),
+            MOST_MORE,
+        )
+    return _options(path, there, lambda chosen: Step(chosen[0], {path: chosen[0]}))
 
 
 def _certificates(case: Case, space: Space, path: str, beside: Values) -> Ladder:
@@ -311,18 +327,18 @@ def _certificates(case: Case, space: Space, path: str, beside: Values) -> Ladder
     asked = names(_limit(case, path))
     fewer = [kept for size in range(len(asked) - 1, 0, -1) for kept in combinations(asked, size)]
     few = Ladder(fewer[:MOST_SUBSETS], lambda kept: Step(", ".join(kept), {path: [*kept]}))
-    return _with_end(path, few)
+    return _or_dropped(path, few)
 
 
 def _ratings(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     worse = RATINGS[RATINGS.index(str(_limit(case, path).asked)) + 1 :]
-    return _with_end(path, Ladder(worse, lambda letter: Step(letter, {path: letter}), ordered=True))
+    return _or_dropped(path, Ladder(worse, lambda letter: Step(letter, {path: letter}), ordered=True))
 
 
 def _interconnect(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     asked = str(case.intent.written(path))
     lesser = LINKS[LINKS.index(asked) + 1 :] if asked in LINKS else ()
-    return _with_end(path, Ladder(lesser, lambda name: Step(name, {path: name}), ordered=True))
+    return _or_dropped(path, Ladder(lesser, lambda name: Step(name, {path: name}), ordered=True))
 
 
 # --- the rest ---------------------------------------------------------------------------------------

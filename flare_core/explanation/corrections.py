@@ -11,8 +11,9 @@ moved to where an offer's calendar would allow it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flare_core.explanation.case import Case, Values
 from flare_core.explanation.changes import Ladder, Step, dropped, ladder
@@ -132,11 +133,10 @@ def _written(found: Iterable[_Found]) -> dict[str, Json]:
 def _each(case: Case, space: Space, path: str) -> Iterator[dict[str, _Found]]:
     """Yield the ways in which one constraint can give way."""
     rungs = None if path in _BUDGETS else ladder(case, space, path, {})
-    if rungs is not None and rungs.each:
-        for step in map(rungs.step, rungs.amounts):
-            if _fits(case, space, step.values):
-                yield {path: _Found(step, True)}
-    else:
+    steps = map(rungs.step, rungs.amounts) if rungs is not None and rungs.each else ()
+    several = [{path: _Found(step, True)} for step in steps if _fits(case, space, step.values)]
+    yield from several
+    if not several:
         found = _way(case, space, path, {})
         if found is not None:
             yield {path: found}
@@ -175,18 +175,20 @@ def _first(case: Case, space: Space, rungs: Ladder, beside: Values) -> _Found | 
     """Return the first step of a ladder that is enough."""
     unsure = False
 
-    def fits(k: int) -> bool:
+    def fits(amount: Any) -> bool:
         nonlocal unsure
-        answer = _fits(case, space, {**beside, **rungs.step(rungs.amounts[k]).values})
+        answer = _fits(case, space, {**beside, **rungs.step(amount).values})
         unsure |= answer is None
         return bool(answer)
 
-    number = len(rungs.amounts)
-    if rungs.ordered or number > MOST_LINEAR:
-        at = _halved(number, fits)
+    amounts = rungs.amounts
+    if rungs.ordered or len(amounts) > MOST_LINEAR:
+        at = _halved(len(amounts), lambda k: fits(amounts[k]))
+        enough = list(amounts[at : at + 1])
     else:
-        at = next((k for k in range(number) if fits(k)), number)
-    return None if at == number else _Found(rungs.step(rungs.amounts[at]), not unsure)
+        enough = list(islice(filter(fits, amounts), 1))
+    enough += islice(filter(fits, () if enough else rungs.more), 1)
+    return _Found(rungs.step(enough[0]), not unsure) if enough else None
 
 
 def _halved(number: int, fits: Callable[[int], bool]) -> int:
