@@ -23,10 +23,13 @@ from flare_core.errors import (
 from flare_core.explanation.case import Case
 from flare_core.explanation.rejection import rejection
 from flare_core.explanation.relax import Placer, Solved, Unproven
+from flare_core.explanation.suggestions import Made
+from flare_core.intent.json import Json
+from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.negotiation.deal import Verdict
 from flare_core.negotiation.offer import under_terms
-from flare_core.negotiation.table import Means, Table, settle
+from flare_core.negotiation.table import Means, Table, instead, settle
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
 from flare_core.placement.packing import Ask, Packing, Problem, totals
@@ -116,7 +119,8 @@ def answer(
 ) -> Plan:
     """Return the plan that `found` describes, checked."""
     _refuse_unsupported(problem, found)
-    table = settle(Table.of(problem, found), intents, _means(problem, options, started))
+    means = _means(problem, options, started, several=problem.several)
+    table = settle(Table.of(problem, found), intents, means)
     plan = _plan(intents, table, options, started)
     _verify(plan, intents, inventory, options)
     return plan
@@ -263,10 +267,10 @@ def _could_wave(ask: Ask) -> bool:
 # --- the plan ---------------------------------------------------------------------------------------
 
 
-def _means(problem: Problem, options: Options, started: float) -> Means:
-    """Return how changed intents are placed in negotiations."""
+def _means(problem: Problem, options: Options, started: float, *, several: bool) -> Means:
+    """Return how changed intents are placed; `several` of a plan are compared without units."""
     brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
-    now, several = problem.asks[0].needs.start, problem.several
+    now = problem.asks[0].needs.start
     return Means(
         lower=lambda intent: lower(intent, now=now),
         ask=lambda needs: ask_of(needs, problem.inventory, options, several=several),
@@ -296,7 +300,7 @@ def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: 
             placement = placed(in_order, packing, i, all_seats[i], rows, wishes)
             placements.append(under_terms(placement, table.deals.get(intent.name), intent, now))
         else:
-            placements.append(_unplaced(in_order, packing, i, intent, table, options, started))
+            placements.append(_unplaced(in_order.asks[i], intents, table, options, started))
     objective, bound, gap = _proof(replace(table, found=found))
     return Plan(
         outcome=_outcome(table, placements),
@@ -322,29 +326,51 @@ def _wishes(needs: Requirements, intent: "Intent") -> Mapping[int, str]:
 
 
 def _unplaced(
-    problem: Problem,
-    packing: Packing,
-    i: int,
-    intent: "Intent",
-    table: Table,
-    options: Options,
-    started: float,
+    ask: Ask, intents: "Sequence[Intent]", table: Table, options: Options, started: float
 ) -> Placement:
-    ask = problem.asks[i]
     if not table.settled(ask):
         return Placement(intent=ask.name, status=Status.UNKNOWN)
     if table.verdict(ask.name) is Verdict.QUEUED:
         return Placement(intent=ask.name, status=Status.QUEUED)
-    reason = reason_of(ask, problem.inventory, intent, options, started, others=any(packing))
+    reason = reason_of(ask, intents, table, options, started)
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
 
 
 def reason_of(
-    ask: Ask, inventory: Inventory, intent: "Intent", options: Options, started: float, *, others: bool
+    ask: Ask, intents: "Sequence[Intent]", table: Table, options: Options, started: float
 ) -> Rejection:
-    """Return why an intent is not placed, `others` beside it or not."""
+    """Return why an intent is not placed, and what could be instead."""
+    intent = next(intent for intent in intents if intent.name == ask.name)
+    inventory = table.problem.inventory
     case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
-    return rejection(case, _placer(inventory, options, started), others=others)
+
+    def make(patch: Mapping[str, Json]) -> Made | None:
+        return _instead(patched(intent, patch), intents, table, options, started)
+
+    place_alone = _placer(inventory, options, started)
+    return rejection(case, place_alone, others=any(table.found.packing), make=make)
+
+
+def _instead(
+    changed: "Intent", intents: "Sequence[Intent]", table: Table, options: Options, started: float
+) -> Made | None:
+    """Return the placement of a changed intent beside what is placed, checked; None where none is found."""
+    means = _means(table.problem, options, started, several=any(table.found.packing))
+    try:
+        found = instead(table, means.ask(means.lower(changed)), means)
+    except NotSupportedError:
+        return None
+    if found is None:
+        return None
+    names = [ask.name for ask in found.problem.asks]
+    named = {intent.name: intent for intent in intents} | {changed.name: changed}
+    inside = [named[name] for name in names]
+    plan = _plan(inside, found, options, started)
+    _verify(plan, inside, table.problem.inventory, options)
+    at = names.index(changed.name)
+    ask, loads = found.problem.asks[at], found.found.packing[at]
+    rated = bool(ask.found.performance_known[[load.candidate for load in loads]].all())
+    return Made(plan.to_dict()["placements"][at], totals(ask, loads), rated)
 
 
 def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
@@ -354,7 +380,7 @@ def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
         ask = ask_of(replace(least, objective=Objective.COST), inventory, options, several=False)
         brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
-        found = search(Problem((ask,), inventory), brief, started)
+        found = search(Problem((ask,), inventory), brief, started, ties=False)
         [loads] = found.packing
         if found.outcome is Outcome.UNKNOWN:
             raise Unproven(needs.name)

@@ -22,7 +22,6 @@ Differences = Callable[[Any, dict[str, Any], Path], list[str]]
 CASES = SHARED / "acceptance" / "cases"
 PARTS = {
     "calendar",
-    "suggestions",
     "waves",
 }
 

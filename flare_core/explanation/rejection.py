@@ -5,22 +5,30 @@ memory, count, cost, place, anything else; else of the first of the fewest that 
 else of the constraint that rules out most. Every claim was tried.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from flare_core.catalog.gpus import near
 from flare_core.errors import ErrorCode
 from flare_core.explanation.case import Case
 from flare_core.explanation.conflicts import Reasons, reasons
+from flare_core.explanation.corrections import Remedy, remedies
 from flare_core.explanation.feasible import Space
 from flare_core.explanation.relax import COUNT, Placer, Unproven, handles, without
+from flare_core.explanation.suggestions import Make, suggestions
 from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Topic
 
 
 def rejection(
-    case: Case, place: Placer, *, others: bool, stop: Callable[[], bool] = lambda: False
+    case: Case,
+    place: Placer,
+    *,
+    others: bool,
+    make: Make | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Rejection:
     """Return why `case` is not placed.
 
@@ -30,6 +38,8 @@ def rejection(
         Places an intent alone on the whole inventory.
     others
         Whether other intents were placed beside it.
+    make
+        Places the changed intent as any other; without it there are no suggestions.
     stop
         Whether the time for explanations is over.
     """
@@ -41,7 +51,17 @@ def rejection(
     found = reasons(space)
     way_out = _named(space, found)
     reason = _overall(case) if way_out is None else _reason(case, space, found, way_out)
-    return replace(reason, conflicts=found.conflicts or tuple(_no_gpu(space)))
+    made = () if make is None else _suggested(case, space, found, make)
+    return replace(reason, conflicts=found.conflicts or tuple(_no_gpu(space)), suggestions=made)
+
+
+def _suggested(case: Case, space: Space, found: Reasons, make: Make) -> tuple[Mapping[str, Any], ...]:
+    cheapest = sorted(remedies(case, space, found.ways_out), key=_effort)
+    return suggestions(case.needs, cheapest, make, space.place)
+
+
+def _effort(remedy: Remedy) -> tuple[int, int]:
+    return len(remedy.corrections), remedy.solved.totals.cost_ueur
 
 
 def _named(space: Space, found: Reasons) -> tuple[str, ...] | None:

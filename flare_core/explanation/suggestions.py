@@ -9,38 +9,20 @@ up. Where there is none, costs are compared with the budget.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
+from flare_core.explanation.corrections import Correction, Remedy
 from flare_core.explanation.relax import GPU, SPOT, Placer, Solved, Unproven, handles, without
+from flare_core.intent.json import Json
 from flare_core.placement.packing import Totals
 from flare_core.requirements.types import Requirements
-
-if TYPE_CHECKING:
-    from flare_core.intent.json import Json
 
 MOST = 5
 """Suggestions that are made."""
 
 MOST_TRIED = 12
-"""Changes that are placed, in the order in which they come."""
-
-
-class Draft(NamedTuple):
-    """A change that makes an intent placeable.
-
-    Attributes
-    ----------
-    changes
-        ``{"path", "asked", "needed"}`` of each constraint that changes.
-    text
-        The same in words.
-    patch
-        JSON merge patch on the inside of the intent.
-    """
-
-    changes: tuple[Mapping[str, "Json"], ...]
-    text: str
-    patch: Mapping[str, "Json"]
+"""Remedies that are placed."""
 
 
 class Made(NamedTuple):
@@ -51,7 +33,7 @@ class Made(NamedTuple):
     rated: bool
 
 
-Make = Callable[[Mapping[str, "Json"]], Made | None]
+Make = Callable[[Mapping[str, Json]], Made | None]
 """Places the intent under a patch as any other would be, and checks it; None where nothing is found."""
 
 
@@ -68,7 +50,7 @@ class Reference:
 
 
 def suggestions(
-    needs: Requirements, drafts: Iterable[Draft], make: Make, placer: Placer
+    needs: Requirements, remedies: Iterable[Remedy], make: Make, placer: Placer
 ) -> tuple[dict[str, Any], ...]:
     """Return at most `MOST` suggestions, the cheapest first, none of which another dominates.
 
@@ -79,29 +61,28 @@ def suggestions(
     ----------
     needs
         What the rejected intent asks.
+    remedies
+        What makes it placeable, what is to be tried first first.
     placer
         Places requirements alone on the whole inventory, as cheaply as possible.
     """
-    found: list[tuple[Draft, Made]] = []
-    for draft, _ in zip(drafts, range(MOST_TRIED), strict=False):
-        made = make(draft.patch)
-        if made is not None:
-            found.append((draft, made))
+    tried = ((remedy, make(remedy.patch)) for remedy in islice(remedies, MOST_TRIED))
+    found = [(remedy, made) for remedy, made in tried if made is not None]
     if not found:
         return ()
     kept = [one for one in found if not any(_beats(other, one) for other in found)]
     reference = reference_of(needs, placer)
-    return tuple(_written(draft, made, reference) for draft, made in sorted(kept, key=_worth)[:MOST])
+    return tuple(_written(remedy, made, reference) for remedy, made in sorted(kept, key=_worth)[:MOST])
 
 
-def _worth(one: tuple[Draft, Made]) -> tuple[Fraction, Fraction, Fraction]:
+def _worth(one: tuple[Remedy, Made]) -> tuple[Fraction, Fraction, Fraction]:
     """Return what is compared, less is better: cost and throughput of a task, number of changes."""
-    draft, (_, sums, _) = one
+    remedy, (_, sums, _) = one
     cost, performance = (Fraction(v, sums.tasks) for v in (sums.cost_ueur, sums.performance_mtflops))
-    return cost, -performance, Fraction(len(draft.changes))
+    return cost, -performance, Fraction(len(remedy.corrections))
 
 
-def _beats(one: tuple[Draft, Made], other: tuple[Draft, Made]) -> bool:
+def _beats(one: tuple[Remedy, Made], other: tuple[Remedy, Made]) -> bool:
     a, b = _worth(one), _worth(other)
     return a != b and a[0] <= b[0] and a[1] <= b[1] and a[2] <= b[2]
 
@@ -131,19 +112,28 @@ def _budget(needs: Requirements) -> Reference:
     return Reference(cost, None, hourly=not total)
 
 
-def _written(draft: Draft, made: Made, reference: Reference) -> dict[str, Any]:
+def _written(remedy: Remedy, made: Made, reference: Reference) -> dict[str, Any]:
     sums = made.totals
     cost = sums.hourly_ueur if reference.hourly else sums.cost_ueur
     speed = Fraction(sums.performance_mtflops, sums.tasks) if made.rated else None
+    changes = [{"path": c.path, "asked": c.asked, "needed": c.needed} for c in remedy.corrections]
+    words = "; ".join(map(_said, remedy.corrections))
     return {
-        "alternative": f"{_offered(made.document['assignments'])}: {draft.text}",
+        "alternative": f"{_offered(made.document['assignments'])}: {words}",
         "cost_difference": percent(Fraction(cost, sums.tasks), reference.cost),
         "performance_impact": percent(speed, reference.performance),
         "hourly_cost": made.document["hourly_cost"],
-        "changes": [dict(change) for change in draft.changes],
-        "patch": dict(draft.patch),
+        "changes": changes,
+        "patch": dict(remedy.patch),
         "placement": made.document,
     }
+
+
+def _said(correction: Correction) -> str:
+    field = correction.path.removeprefix("workload.").removeprefix("resources.").removeprefix("constraints.")
+    if correction.needed is None:
+        return f"without {field} {correction.asked}"
+    return f"{field} {correction.needed} instead of {correction.asked}"
 
 
 def percent(value: Fraction | None, reference: Fraction | None) -> str | None:

@@ -125,6 +125,30 @@ def _seated(table: Table, ask: Ask, means: Means) -> Table:
     return replace(table, found=found, deals=deals, proven=False)
 
 
+def instead(table: Table, ask: Ask, means: Means) -> Table | None:
+    """Return a plan of those who are placed and of a changed ask alone; None where none is found.
+
+    Nobody's place gets worse for it.
+    """
+    for way in (ask, silent(ask)):
+        joined = _joined(table, way, means.search)
+        if _kept(table, joined, ask.name) and not _harmed(table, joined):
+            return _inside(_as_asked(joined, ask, proven=way is ask))
+        if not any(table.found.packing):
+            break
+    return None
+
+
+def _inside(table: Table) -> Table:
+    """Return the table without those who are not placed."""
+    pairs = zip(table.problem.asks, table.found.packing, strict=True)
+    placed = [(ask, loads) for ask, loads in pairs if loads]
+    problem = replace(table.problem, asks=tuple(ask for ask, _ in placed))
+    return replace(
+        table, problem=problem, found=replace(table.found, packing=tuple(own for _, own in placed))
+    )
+
+
 def _as_asked(table: Table, ask: Ask, *, proven: bool) -> Table:
     """Return the table with `ask` in the place of its silent self."""
     asks = tuple(ask if old.name == ask.name else old for old in table.problem.asks)
