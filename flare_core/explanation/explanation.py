@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,9 @@ _UNITS: Mapping[Objective, str] = MappingProxyType(
         Objective.ENERGY: "gCO2/h",
     }
 )
+
+_WIDTH = 100
+"""Columns of an explanation in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class Explanation:
         return "EUR" if in_total else _UNITS[self.needs.objective]
 
     def __str__(self) -> str:
-        return "\n\n".join("\n".join((title, *lines)) for title, lines in sections(self)) + "\n"
+        parts = ("\n".join((title, *map(_wrapped, lines))) for title, lines in sections(self))
+        return "\n\n".join(parts) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as a JSON document.
@@ -80,6 +85,10 @@ class Explanation:
             "unsettled": list(told.unsettled),
             "error": None if error is None else error.to_dict(),
         }
+
+
+def _wrapped(line: str) -> str:
+    return fill(line, _WIDTH, initial_indent=" - ", subsequent_indent="   ", break_on_hyphens=False)
 
 
 def _funnel(funnel: Funnel) -> dict[str, Any]:

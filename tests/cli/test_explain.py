@@ -15,8 +15,8 @@ chat is placed: 2 tasks on south-rome-h100, for 12.00 EUR/hour
 Why there
  - 2 of 4 offers could serve a task.
  - The next best is south-pisa-h100: 2.40 EUR/hour more (+20.0%).
- - A node of south-rome-h100 may rise from 12.00 EUR/hour to just below 14.40 EUR/hour; above that the
-   choice is south-pisa-h100.
+ - A node of south-rome-h100 may rise from 12.00 EUR/hour to just below 14.40 EUR/hour; above that the choice
+   is south-pisa-h100.
 
 What your constraints cost
  - constraints.location (EU): without it the choice would be north-oslo-h100, 2.00 EUR/hour less (-16.7%).

@@ -42,7 +42,7 @@ MID = offer("mid", 2, country="FR", performance__latency_ms=30, provider="p3")
 
 
 def eu(**changes: object) -> Json:
-    return intent(constraints__location="EU", **changes)
+    return patched(intent(), constraints__location="EU", **changes)
 
 
 def test_a_constraint_costs_what_the_placement_without_it_saves() -> None:
@@ -174,22 +174,24 @@ def test_the_document_is_plain_json_and_repeats() -> None:
 
 PLACED = """\
 web is placed: 1 task on mid, for 2.00 EUR/hour
-Proven: no other placement that meets every constraint is cheaper.
+ - Proven: no other placement that meets every constraint is cheaper.
 
 Why there
-2 of 3 offers could serve a task.
-The next best is near: 1.00 EUR/hour more (+50.0%).
-A node of mid may rise from 2.00 EUR/hour to just below 3.00 EUR/hour; above that the choice is near.
+ - 2 of 3 offers could serve a task.
+ - The next best is near: 1.00 EUR/hour more (+50.0%).
+ - A node of mid may rise from 2.00 EUR/hour to just below 3.00 EUR/hour; above that the choice is
+   near.
 
 What your constraints cost
-constraints.location (EU): without it the choice would be far, 1.00 EUR/hour less (-50.0%).
-These cost nothing: constraints.max_latency_ms, workload.resources.cpu, workload.resources.memory.
+ - constraints.location (EU): without it the choice would be far, 1.00 EUR/hour less (-50.0%).
+ - These cost nothing: constraints.max_latency_ms, workload.resources.cpu,
+   workload.resources.memory.
 
 How far each limit may move while the others stay
-constraints.max_latency_ms (at most 50ms): the placement has 30ms; down to 30ms the choice stays; down to \
-10ms something fits; below that nothing fits.
-workload.resources.cpu (1): up to 8 something fits; above that nothing fits.
-workload.resources.memory (4Gi): up to 32Gi something fits; above that nothing fits.
+ - constraints.max_latency_ms (at most 50ms): the placement has 30ms; down to 30ms the choice stays;
+   down to 10ms something fits; below that nothing fits.
+ - workload.resources.cpu (1): up to 8 something fits; above that nothing fits.
+ - workload.resources.memory (4Gi): up to 32Gi something fits; above that nothing fits.
 """
 
 
