@@ -75,6 +75,19 @@ def test_alone_on_its_nodes_an_intent_needs_no_lesser_seats_than_it_can_have(
     assert len(screen(needs(asked), whole, alone=False)) == grades
 
 
+@pytest.mark.parametrize(("links", "tasks"), [([[0, 1], [0, 2], [0, 3]], 1), ([[0, 1], [0, 2], [1, 3]], 2)])
+def test_where_links_are_a_condition_a_node_holds_what_finds_linked_sets(
+    links: list[list[int]], tasks: int
+) -> None:
+    hard = {
+        **PAIRS,
+        f"{GPU}.interconnect": "nvlink",
+        "constraints.negotiation": {"fallback_strategy": "fail"},
+    }
+    found = screened(hard, [offer({"gpu.links": [[a, b, "nvlink", FAST] for a, b in links]})])
+    assert (found.group_tasks.tolist(), found.group_room.tolist()) == ([tasks], [tasks])
+
+
 def test_nodes_with_other_gpus_free_have_other_seats() -> None:
     states = [{"node": 0, "free_gpus": [0, 2, 3]}, {"node": 1, "free_gpus": [0, 2]}]
     found = screened(PAIRS, [offer({**UNLIKE, "nodes": 3, "node_states": states})])
