@@ -76,10 +76,14 @@ def suggestions(
 
 
 def _worth(one: tuple[Remedy, Made]) -> tuple[Fraction, Fraction, Fraction]:
-    """Return what is compared, less is better: cost and throughput of a task, number of changes."""
-    remedy, (_, sums, _) = one
-    cost, performance = (Fraction(v, sums.tasks) for v in (sums.cost_ueur, sums.performance_mtflops))
-    return cost, -performance, Fraction(len(remedy.corrections))
+    """Return cost, throughput (unknown is none) and number of changes, less is better, by task."""
+    remedy, (_, sums, rated) = one
+    speed = sums.performance_mtflops if rated else 0
+    return (
+        Fraction(sums.cost_ueur, sums.tasks),
+        -Fraction(speed, sums.tasks),
+        Fraction(len(remedy.corrections)),
+    )
 
 
 def _beats(one: tuple[Remedy, Made], other: tuple[Remedy, Made]) -> bool:
