@@ -38,8 +38,9 @@ from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Stat
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
 from flare_core.requirements.types import Objective, Requirements, Workload
+from flare_core.solve.cpsat import Run
 from flare_core.solve.result import Search
-from flare_core.solve.search import Watch, search
+from flare_core.solve.search import Watch, search, search_within
 from flare_core.verify import verify
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ MOST_TASKS = 10_000
 
 BRIEF_EFFORT = 0.2
 """Effort for each question that the explanation of a rejection asks."""
+
+REASONS_EFFORT, SUGGESTIONS_EFFORT = 0.5, 0.3
+"""Effort for all questions about one rejection, and for all that is suggested instead."""
 
 EXACT = 2**53
 """Sums in base units stay below this."""
@@ -267,15 +271,25 @@ def _could_wave(ask: Ask) -> bool:
 # --- the plan ---------------------------------------------------------------------------------------
 
 
-def _means(problem: Problem, options: Options, started: float, *, several: bool) -> Means:
-    """Return how changed intents are placed; `several` of a plan are compared without units."""
-    brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
+def _means(
+    problem: Problem, options: Options, started: float, *, several: bool, run: Run | None = None
+) -> Means:
+    """Return how changed intents are placed.
+
+    Parameters
+    ----------
+    several
+        Whether they are compared with others, without units.
+    run
+        What all searches together may spend; without it, those for trial as much as one plan.
+    """
+    trial = Run(replace(options, on_progress=None), started) if run is None else run
     now = problem.asks[0].needs.start
     return Means(
         lower=lambda intent: lower(intent, now=now),
         ask=lambda needs: ask_of(needs, problem.inventory, options, several=several),
-        search=lambda part: search(part, options, started),
-        brief=lambda part: search(part, brief, started),
+        search=lambda part: search(part, options, started) if run is None else search_within(part, run),
+        trial=lambda part: search_within(part, trial, ties=part.several),
         timer=options.timer,
     )
 
@@ -344,18 +358,23 @@ def reason_of(
     inventory = table.problem.inventory
     case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
 
+    run = Run(_brief(options, SUGGESTIONS_EFFORT), started)
+
     def make(patch: Mapping[str, Json]) -> Made | None:
-        return _instead(patched(intent, patch), intents, table, options, started)
+        return None if run.over else _instead(patched(intent, patch), intents, table, run)
 
     place_alone = _placer(inventory, options, started)
     return rejection(case, place_alone, others=any(table.found.packing), make=make)
 
 
-def _instead(
-    changed: "Intent", intents: "Sequence[Intent]", table: Table, options: Options, started: float
-) -> Made | None:
+def _brief(options: Options, effort: float) -> Options:
+    return replace(options, on_progress=None, effort=min(options.effort, effort))
+
+
+def _instead(changed: "Intent", intents: "Sequence[Intent]", table: Table, run: Run) -> Made | None:
     """Return the placement of a changed intent beside what is placed, checked; None where none is found."""
-    means = _means(table.problem, options, started, several=any(table.found.packing))
+    options, started = run.options, run.started
+    means = _means(table.problem, options, started, several=any(table.found.packing), run=run)
     try:
         found = instead(table, means.ask(means.lower(changed)), means)
     except NotSupportedError:
@@ -375,12 +394,12 @@ def _instead(
 
 def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
     """Return what places one intent alone, as cheaply as possible, for explanations."""
+    run = Run(_brief(options, REASONS_EFFORT), started)
 
     def place_alone(needs: Requirements) -> Solved | None:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
         ask = ask_of(replace(least, objective=Objective.COST), inventory, options, several=False)
-        brief = replace(options, on_progress=None, effort=min(options.effort, BRIEF_EFFORT))
-        found = search(Problem((ask,), inventory), brief, started, ties=False)
+        found = search_within(Problem((ask,), inventory), run, ties=False)
         [loads] = found.packing
         if found.outcome is Outcome.UNKNOWN:
             raise Unproven(needs.name)

@@ -33,8 +33,8 @@ class Means:
         What an intent means.
     ask
         Where it could go and what it wants.
-    search, brief
-        Look for a packing; with the effort of a plan, of a question.
+    search, trial
+        Look for a packing; one that is kept, and one that only has to be there, as cheap as possible.
     timer
         Monotonic seconds.
     """
@@ -42,7 +42,7 @@ class Means:
     lower: Callable[["Intent"], Requirements]
     ask: Callable[[Requirements], Ask]
     search: Callable[[Problem], Search]
-    brief: Callable[[Problem], Search]
+    trial: Callable[[Problem], Search]
     timer: Callable[[], float]
 
 
@@ -166,7 +166,7 @@ def beside(table: Table, intent: "Intent", means: Means) -> Solved | None:
     """
     needs = replace(means.lower(intent), objective=Objective.COST)
     ask = means.ask(replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs)
-    joined = _joined(table, silent(ask) if any(table.found.packing) else ask, means.brief)
+    joined = _joined(table, silent(ask) if any(table.found.packing) else ask, means.trial)
     if _kept(table, joined, ask.name) and not _harmed(table, joined):
         loads = _loads(joined, ask.name)
         return Solved(ask, loads, totals(ask, loads))
