@@ -273,7 +273,10 @@ class _Insides(Maker):
         gpu["count"] = self.pick(1, 1, 1, 2, 2, 3) if share else self.pick(1, 2, 2, 2, 3, 3, 4)
         if self.only == GANGS:
             gpu["count"] = self.pick(1, 1, 1, 2)
-        one["workload"]["resources"] |= {"cpu": self.pick("0.5", "1", "1"), "memory": self.pick("1Gi", "4Gi")}
+        one["workload"]["resources"] |= {
+            "cpu": self.pick("0.5", "1", "1.5"),
+            "memory": self.pick("1Gi", "3Gi"),
+        }
         if share and not gpu.get("dedicated"):
             self._share(gpu)
         if gpu["count"] > 1 or one["workload"]["type"] == "job":
