@@ -7,7 +7,7 @@ representation of the search region in multi-objective optimization", EJOR 245).
 corner is left.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
@@ -34,22 +34,25 @@ Ask = Callable[[Corner], tuple[Vector, T] | None]
 """Returns an undominated point below a corner, None where there is none; raises `Unknown`."""
 
 
-def explore(ask: Ask[T], ideal: Vector, first: tuple[Vector, T], most: int) -> Explored[T]:
+def explore(ask: Ask[T], ideal: Vector, nadir: Vector, firsts: Mapping[Vector, T], most: int) -> Explored[T]:
     """Ask until no corner is open, or no more than `most` points are wanted.
 
     Parameters
     ----------
     ideal
         The least that any placement has of each term, or less.
-    first
-        A point to begin with.
+    nadir
+        About the most that points have of each term: the largest gap within is searched next.
+    firsts
+        Points to begin with.
     """
-    points = dict([first])
-    corners = _split([(None,) * len(ideal)], first[0], ideal)
+    points = dict(firsts)
+    corners: list[Corner] = [(None,) * len(ideal)]
     unknown: list[Corner] = []
+    for point in points:
+        corners = _split(corners, point, ideal)
     while corners and len(points) < most:
-        worst = tuple(map(max, zip(*points, strict=True)))
-        corner = max(corners, key=partial(_size, ideal=ideal, worst=worst))
+        corner = max(corners, key=partial(_size, ideal=ideal, nadir=nadir))
         try:
             found = ask(corner)
         except Unknown:
@@ -89,10 +92,10 @@ def _inside(corner: Corner, other: Corner) -> bool:
     return all(b is None or (a is not None and a <= b) for a, b in zip(corner, other, strict=True))
 
 
-def _size(corner: Corner, ideal: Vector, worst: Vector) -> tuple[float, tuple[int, ...]]:
-    """Return how much of the room between `ideal` and `worst` is below a corner; no two are equal."""
+def _size(corner: Corner, ideal: Vector, nadir: Vector) -> tuple[float, tuple[int, ...]]:
+    """Return how much of the room between `ideal` and `nadir` is below a corner; no two are equal."""
     room = 1.0
-    for limit, low, high in zip(corner, ideal, worst, strict=True):
+    for limit, low, high in zip(corner, ideal, nadir, strict=True):
         top = high if limit is None else min(limit, high)
         room *= (top - low) / max(high - low, 1)
     return room, tuple(-1 if limit is None else limit for limit in corner)

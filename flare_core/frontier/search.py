@@ -8,6 +8,7 @@ import numpy as np
 from flare_core.frontier.additive import Sum, beaten, sums
 from flare_core.frontier.explore import Corner, Explored, Unknown, explore, is_below
 from flare_core.frontier.terms import Vector, per_task, summed, vector
+from flare_core.inventory.types import IntArray
 from flare_core.model.families import broken, rules_of
 from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node
@@ -105,15 +106,19 @@ class _Front:
     def _some(self, part: Ask, listed: list[Sum], most: int) -> Explored[Loads]:
         """Return points that are spread over the whole front."""
         known = {one.vector: one for one in listed}
+        table = np.array(list(known), np.int64)
+        ideal, nadir = tuple(table.min(axis=0).tolist()), tuple(table.max(axis=0).tolist())
 
         def ask(corner: Corner) -> tuple[Vector, Loads] | None:
-            below = [v for v in known if is_below(v, corner)]
-            best = min(below, key=lambda v: (sum(v), v), default=None)
-            return None if best is None else (best, self._settled(part, known[best]))
+            below = [one for vector, one in known.items() if is_below(vector, corner)]
+            if not below:
+                return None
+            best = _middle(np.array([one.vector for one in below], np.int64))
+            return below[best].vector, self._settled(part, below[best])
 
-        ideal = tuple(map(min, zip(*known, strict=True)))
-        begin = min(known, key=lambda v: (sum(v), v))
-        return explore(ask, ideal, (begin, self._settled(part, known[begin])), most)
+        ends = [min(listed, key=lambda one: (one.vector[k], one.vector)) for k in range(len(ideal))]
+        firsts = {one.vector: self._settled(part, one) for one in ends[:most]}
+        return explore(ask, ideal, nadir, firsts, most)
 
     def _settled(self, part: Ask, one: Sum) -> Loads:
         """Return the best placement that has a sum.
@@ -161,15 +166,16 @@ class _Front:
 
     def explored(self, most: int) -> Explored[Loads]:
         """Return the front by searching below one corner after another."""
-        ideal = tuple(self._least(term) for term in self.terms)
-        whole = self.ask
-        first = vector(whole, self.first, self.terms), self.first
-        return explore(self._below, ideal, first, most)
+        ends = [self._ends(term) for term in self.terms]
+        ideal, nadir = tuple(low for low, _ in ends), tuple(high for _, high in ends)
+        firsts = {vector(self.ask, self.first, self.terms): self.first}
+        return explore(self._below, ideal, nadir, firsts, most)
 
-    def _least(self, term: str) -> int:
-        """Return a lower bound on what a placement has of a term."""
+    def _ends(self, term: str) -> tuple[int, int]:
+        """Return a lower bound on what a placement has of a term, and about the most."""
         alone = replace(self.ask, score=summed(self.ask, (term,)))
-        return int(np.floor(floors(alone).min()))
+        tasks = 1 if term == "latency" else self.ask.needs.tasks
+        return int(np.floor(floors(alone).min())), tasks * int(per_task(self.ask, term).max())
 
     def _below(self, corner: Corner) -> tuple[Vector, Loads] | None:
         limits = [
@@ -220,6 +226,12 @@ class _Front:
         if found.outcome is not Outcome.OPTIMAL:
             raise Unknown
         return found.packing[0]
+
+
+def _middle(table: IntArray) -> int:
+    """Return the row that is nowhere far from the least, each column by its own range."""
+    far = (table - table.min(axis=0)) / np.maximum(np.ptp(table, axis=0), 1)
+    return int(np.argmin(far.max(axis=1)))
 
 
 def _moved(part: Ask, whole: Ask, loads: Loads) -> Loads:

@@ -15,6 +15,9 @@ from flare_core.requirements.types import Requirements
 Vector = tuple[int, ...]
 """What a placement has of each term of a front."""
 
+_LARGEST = 2**50
+"""What a term of a sum may reach by being multiplied."""
+
 _PUBLIC = {"cost": 1e-6, "performance": -1e-3, "latency": 1e-3, "carbon": 1e-6}
 
 
@@ -75,11 +78,14 @@ def known(ask: Ask, term: str) -> Mask:
 
 
 def summed(ask: Ask, terms: Sequence[str]) -> Score:
-    """Return the sum of `terms` as an objective: what is least in it is not dominated."""
+    """Return a sum of `terms` as an objective: what is least in it is not dominated.
+
+    Each term is multiplied so that their ranges are about as wide, for answers in the middle of a front.
+    """
     zero = np.zeros(len(ask.found), np.int64)
     task, node, peak, fabric = zero, zero, zero, np.zeros_like(ask.found.fabric.loss)
-    for term in terms:
-        one = per_task(ask, term)
+    for term, factor in _factors(ask, terms).items():
+        one = factor * per_task(ask, term)
         if term == "cost":
             whole = per_node(ask.needs, ask.found)
             task, node = task + np.where(whole, 0, one), np.where(whole, one, 0)
@@ -87,5 +93,20 @@ def summed(ask: Ask, terms: Sequence[str]) -> Score:
             peak = one
         else:
             task = task + one
-            fabric = ask.found.fabric.loss if term == "performance" else fabric
+            fabric = factor * ask.found.fabric.loss if term == "performance" else fabric
     return Score(task, node, peak, fabric, 0, 1.0)
+
+
+def _factors(ask: Ask, terms: Sequence[str]) -> dict[str, int]:
+    """Return how often each term counts; sums stay far below what the model holds."""
+    amounts = {term: per_task(ask, term) for term in terms}
+    if not len(ask.found):
+        return dict.fromkeys(terms, 1)
+    widths = {term: max(1, int(np.ptp(amount))) for term, amount in amounts.items()}
+    return {
+        term: max(1, min(max(widths.values()) // widths[term], _most(ask, amounts[term]))) for term in terms
+    }
+
+
+def _most(ask: Ask, amounts: IntArray) -> int:
+    return _LARGEST // (ask.needs.tasks * max(1, int(np.abs(amounts).max())))

@@ -13,6 +13,7 @@ from flare_core.adapters.cli.bench import bench
 from flare_core.adapters.cli.explain import explain
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
+from flare_core.adapters.cli.pareto import pareto
 from flare_core.adapters.cli.place import place
 from flare_core.adapters.cli.verify import verify
 
@@ -51,6 +52,7 @@ def _flare(show_version: Version = False) -> None:
 
 app.command()(place)
 app.command()(explain)
+app.command()(pareto)
 app.command()(inventory)
 app.command()(verify)
 app.command()(bench)
