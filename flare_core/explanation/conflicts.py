@@ -51,6 +51,9 @@ def reasons(space: Space, *, most: int = MOST_PATHS) -> Reasons:
     for size in range(1, most + 1):
         for kind, other in ((ways_out, conflicts), (conflicts, ways_out)):
             _settle(kind, other, size)
+    for kind in (conflicts, ways_out):
+        if not kind.known:  # all are larger
+            kind.known.append(kind.shrunk(space.paths))
     return Reasons(conflicts.proven(), ways_out.proven())
 
 

@@ -57,6 +57,15 @@ class Correction:
     patch: Mapping[str, Json]
     smallest: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the correction as a part of the public error object."""
+        return {
+            "path": self.path,
+            "asked": self.asked,
+            "needed": self.needed,
+            "smallest": self.smallest,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
@@ -74,6 +83,14 @@ class Remedy:
     patch: Mapping[str, Json]
     needs: Requirements
     solved: Solved
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the remedy as a part of the public error object."""
+        return {
+            "text": "; ".join(correction.text for correction in self.corrections),
+            "changes": [correction.to_dict() for correction in self.corrections],
+            "patch": dict(self.patch),
+        }
 
 
 class _Found(NamedTuple):
@@ -144,16 +161,27 @@ def _each(case: Case, space: Space, path: str) -> Iterator[dict[str, _Found]]:
 
 def _together(case: Case, space: Space, paths: tuple[str, ...]) -> Iterator[dict[str, _Found]]:
     """Yield the least that each of several constraints gives way, one after the other."""
+    # An unknown value passes no limit that is written, however loose, but it may pass the default.
+    loosest = {path: dropped(path) for path in paths}
+    defaults: dict[str, Values] = {path: {path: None} for path in paths}
+    settled = _settled(case, space, loosest) or _settled(case, space, {**loosest, **defaults})
+    if settled is not None:
+        yield settled
+
+
+def _settled(case: Case, space: Space, loosest: Mapping[str, Values]) -> dict[str, _Found] | None:
+    """Return the least that each gives way while those after it are as loose as can be."""
     settled: dict[str, _Found] = {}
+    paths = list(loosest)
     for k, path in enumerate(paths):
         beside = _written(settled.values())
         for later in paths[k + 1 :]:
-            beside.update(dropped(later))
+            beside.update(loosest[later])
         found = _way(case, space, path, beside)
         if found is None:
-            return
+            return None
         settled[path] = found
-    yield settled
+    return settled
 
 
 def _way(case: Case, space: Space, path: str, beside: Values) -> _Found | None:

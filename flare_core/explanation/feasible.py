@@ -59,10 +59,10 @@ class Space:
     inventory: Inventory
     place: Placer
     stop: Callable[[], bool] = lambda: False
-    solves: int = 0
-    _known: dict[Paths, bool | None] = field(default_factory=dict)
-    _offered: dict[Paths, tuple[Offered, ...]] = field(default_factory=dict)
-    _solved: dict[Requirements, Solved | None] = field(default_factory=dict)
+    solves: int = field(default=0, init=False)
+    _known: dict[Paths, bool | None] = field(default_factory=dict, init=False)
+    _offered: dict[Paths, tuple[Offered, ...]] = field(default_factory=dict, init=False)
+    _solved: dict[Requirements, Solved | None] = field(default_factory=dict, init=False)
 
     @cached_property
     def tasks(self) -> int:

@@ -83,13 +83,14 @@ class Assignments:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why an intent is not placed: the error object of the API reference."""
+    """Why an intent is not placed: the error object of the API reference, and what would have to change."""
 
     code: ErrorCode
     message: str
     path: str
     suggestions: tuple[Mapping[str, Any], ...] = ()
     conflicts: tuple[tuple[str, ...], ...] = ()
+    corrections: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the public error object."""
@@ -99,6 +100,7 @@ class Rejection:
             "message": self.message,
             "suggestions": [dict(s) for s in self.suggestions],
             "conflicts": [list(c) for c in self.conflicts],
+            "corrections": [dict(c) for c in self.corrections],
         }
 
 

@@ -282,6 +282,7 @@ def _error(part: _Part) -> str:
     part.take("message", _text)
     part.take("suggestions", _list)
     part.take("conflicts", lambda found: tuple(map(_texts, _list(found))))
+    part.take("corrections", _list)
     return part.take("error_code", _one_of(REJECTION_CODES))
 
 

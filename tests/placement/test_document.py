@@ -111,7 +111,7 @@ def test_the_document_of_a_rejection() -> None:
     )
     placement = only(document)
     error = placement.pop("error")
-    assert list(error) == ["status", "error_code", "message", "suggestions", "conflicts"]
+    assert list(error) == ["status", "error_code", "message", "suggestions", "conflicts", "corrections"]
     assert (error["status"], error["error_code"]) == ("error", "REGION_UNAVAILABLE")
     assert placement == {
         **dict.fromkeys(PLACEMENT[:-1]),

@@ -626,6 +626,7 @@ def error_beside_a_place(d: Damage) -> bool | None:
         "message": "none",
         "suggestions": [],
         "conflicts": [],
+        "corrections": [],
     }
     return None
 

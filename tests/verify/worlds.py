@@ -148,6 +148,7 @@ def refused(name: str, status: str = "rejected") -> Json:
         "message": "the cheapest offer costs 8.00 EUR/hour",
         "suggestions": [],
         "conflicts": [["constraints.max_hourly_cost"]],
+        "corrections": [],
     }
     known = {"intent": name, "status": status, "relaxed": [], "assignments": []}
     return {**empty, **known, "error": error if status == "rejected" else None}
