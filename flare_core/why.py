@@ -13,7 +13,7 @@ from flare_core.intent.patch import patch_of, patched
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options
 from flare_core.placement.packing import Ask, Problem
-from flare_core.placement.types import Outcome, Plan, Status
+from flare_core.placement.types import Outcome, Placement, Plan, Status
 from flare_core.requirements.lower import lower
 from flare_core.requirements.types import Requirements
 from flare_core.solve.result import Search
@@ -50,8 +50,15 @@ def explain(
     options = Options() if options is None else options
     started = options.timer()
     plan = place(intent, inventory, now=now, options=options)
-    needs = lower(intent, now=moment_of(now))
+    needs = _settled(plan.placements[0], intent, lower(intent, now=moment_of(now)))
     return Explanation(plan, needs, _account(plan, needs, intent, inventory, options, started))
+
+
+def _settled(placement: Placement, intent: "Intent", needs: Requirements) -> Requirements:
+    """Return what the placement meets: what the intent asks, where limits gave way what they are now."""
+    preferred = {limit.path for limit in needs.preferences}
+    gave = {str(r["path"]): r["got"] for r in placement.relaxed if r["path"] not in preferred}
+    return lower(patched(intent, patch_of(intent, gave)), now=needs.start) if gave else needs
 
 
 def _account(

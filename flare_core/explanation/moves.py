@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from flare_core.explanation.questions import Questions, differs, places, steady,
 from flare_core.explanation.relax import COUNT, GPU, Solved, Unproven, without
 from flare_core.placement.packing import Totals
 from flare_core.requirements.types import Limit, Objective, Requirements
+
+Amount = TypeVar("Amount", int, float)
 
 Recount = Callable[[int], Requirements]
 """Returns the requirements of the same intent with another number of GPUs for each task."""
@@ -44,6 +46,12 @@ _BUDGETS: Mapping[str, _Budget] = MappingProxyType(
         ),
     }
 )
+MOST_INSTANCES = 7
+"""MIG instances of one GPU."""
+
+MOST_INSTANCES = 7
+"""MIG instances of one GPU."""
+
 _FREE = MappingProxyType({"cpu": "cpu_milli", "memory": "memory_mib"})
 _OF_A_SHARE = frozenset({f"{GPU}.memory", f"{GPU}.cores", f"{GPU}.fp32_tflops"})
 
@@ -139,7 +147,7 @@ def _known(questions: Questions, limit: Limit, rows: Sequence[int] | np.ndarray)
     return [float(value) for value in values if isinstance(value, int | float)]
 
 
-def _first(values: Sequence[float], holds: Callable[[float], bool], *, ordered: bool) -> int:
+def _first(values: Sequence[Amount], holds: Callable[[Amount], bool], *, ordered: bool) -> int:
     """Return the index of the first value for which `holds`, their number where none.
 
     Parameters
@@ -214,20 +222,29 @@ def _better(chosen: Solved, limit: Limit, questions: Questions) -> Solved | None
 
 
 def _count(chosen: Solved, questions: Questions, recount: Recount) -> Move:
-    """Try every larger number of GPUs: fewer may be linked worse, so there is no order among the answers."""
-    gpus = chosen.ask.needs.gpus
-    top = int(questions.inventory.whole["gpu_count"].max())
-    if top - gpus > MOST_STEPS:
+    gpus, share = chosen.ask.needs.gpus, chosen.ask.needs.share
+    each = MOST_INSTANCES if share and share.instances else 1
+    counts = range(gpus + 1, each * int(questions.inventory.whole["gpu_count"].max()) + 1)
+    linked = recount(max(2, gpus))
+    # Fewer GPUs may be linked worse: where that is a condition, there is no order among the answers.
+    ordered = not (linked.hard_wishes or linked.linking.efficiency_ppm)
+    possible = _possible(counts, lambda k: questions.best(recount(k)) is not None, ordered=ordered)
+    more = range(gpus + 1, possible + 1)
+    same = _first(more, lambda k: _offers(questions.best(recount(k))) != _offers(chosen), ordered=False)
+    return Move(stays_to=gpus + same, possible_to=possible)
+
+
+def _possible(counts: range, placed: Callable[[int], bool], *, ordered: bool) -> int:
+    """Return the largest of `counts` that can be placed, one less than the first where none can."""
+    if ordered:
+        return counts.start - 1 + bisect_left(counts, True, key=lambda k: not placed(k))
+    if len(counts) > MOST_STEPS:
         raise Unproven
-    more = {k: questions.best(recount(k)) for k in range(gpus + 1, top + 1)}
-    same = gpus
-    while (found := more.get(same + 1)) is not None and _offers(found) == _offers(chosen):
-        same += 1
-    return Move(stays_to=same, possible_to=max((k for k, found in more.items() if found), default=gpus))
+    return next((k for k in reversed(counts) if placed(k)), counts.start - 1)
 
 
-def _offers(solved: Solved) -> list[tuple[int, bool]]:
-    return sorted({(row, spot) for row, spot, _ in places(solved)})
+def _offers(solved: Solved | None) -> set[tuple[int, bool]]:
+    return {(row, spot) for row, spot, _ in places(solved)} if solved else set()
 
 
 def _beside(needs: Requirements, limit: Limit, questions: Questions) -> Move:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flare_core.explanation.account import Instead, Movement, Price, Standing
-from flare_core.placement.types import Outcome, Rejection, Status
-from flare_core.quantities import format_eur, format_rate
+from flare_core.placement.types import Outcome, Placement, Rejection, Status
+from flare_core.quantities import format_eur, format_moment, format_rate
 from flare_core.requirements.types import Objective
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def sections(told: "Explanation") -> tuple[Section, ...]:
     if told.placement.error is not None:
         return tuple(_why_not(told, told.placement.error))
     if told.placement.status is not Status.PLACED:
-        return (Section(f"{told.placement.intent}: {told.placement.status.value}", ()),)
+        return (Section(*_waiting(told.placement)),)
     return tuple(part for part in _why(told) if part.lines)
 
 
@@ -68,8 +68,9 @@ def _headline(told: "Explanation") -> tuple[str, tuple[str, ...]]:
     title = f"{placement.intent} is placed: {_tasks(tasks)} on {' and '.join(_chosen(told))}, for {cost}"
     if told.plan.outcome is not Outcome.OPTIMAL:
         return title, ("It is the best that was found in the time given, and not proven best.",)
-    lines = [f"Proven: no other placement that meets every constraint {_NONE_IS[told.needs.objective]}."]
-    lines += [f"Given up: {r['path']}, asked {r['asked']}, got {r['got']}." for r in placement.relaxed]
+    every = "everything else" if placement.relaxed else "every constraint"
+    lines = [f"Proven: no other placement that meets {every} {_NONE_IS[told.needs.objective]}."]
+    lines += map(_gave_way, placement.relaxed)
     return title, tuple(lines)
 
 
@@ -95,6 +96,8 @@ def _rise(price: Price) -> str:
         return f"Whatever a node of {offer} costs (now {now}), it stays the choice."
     most = _nearly(price.rises_to_ueur)
     then = "nothing fits" if price.then is None else f"the choice is {_offers(price.then)}"
+    if price.rises_to_ueur == price.hourly_ueur:
+        return f"A node of {offer} must not cost more than its {now}; above that {then}."
     return f"A node of {offer} may rise from {now} to {most}; above that {then}."
 
 
@@ -129,6 +132,27 @@ def _may_move(one: Standing, move: Movement, told: "Explanation") -> str:
             f"{laxer} to {move.better_from}, the choice is {there}, {_differences(move.better, told)}"
         )
     return f"{one.path} ({one.asked}): {'; '.join(parts)}."
+
+
+# --- neither placed nor rejected ---------------------------------------------------------------------
+
+
+def _waiting(placement: Placement) -> tuple[str, tuple[str, ...]]:
+    if placement.status is Status.UNKNOWN:
+        return f"Of {placement.intent} nothing is known", ("The time given was too short for an answer.",)
+    title = f"{placement.intent} is not placed but waits"
+    if placement.offer is None:
+        return title, ("Nothing meets its constraints now, as far as they may give way.",)
+    offer = placement.offer
+    price, until = format_rate(offer.placement.hourly_ueur or 0), format_moment(offer.valid_until)
+    return title, (
+        f"It can be placed for {price} where you accept this until {until}.",
+        *(_gave_way(each) for each in offer.stretched),
+    )
+
+
+def _gave_way(entry: Mapping[str, object]) -> str:
+    return f"Given up: {entry['path']}, asked {entry['asked']}, got {entry['got']}."
 
 
 # --- rejected ---------------------------------------------------------------------------------------

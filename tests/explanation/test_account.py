@@ -12,6 +12,7 @@ from flare_core.placement.types import Outcome, Status
 from flare_core.quantities import Rounding, parse_cpu_milli
 from tests.worlds import NOW, Json, World, intent, offer, patched, small, world
 
+GPU = "workload.resources.gpu"
 STEADY = ("Cost_Minimization", "Performance_Maximization", "Latency_Minimization")
 UEUR = 10**6
 
@@ -58,9 +59,6 @@ def test_what_changes_nothing_does_not_bind() -> None:
     model = row(told(world(eu(workload__resources__gpu__model="nvidia-x1"), NEAR, FAR, MID)), GPU + ".model")
     assert model["binding"] is False
     assert model["without_it"] is None
-
-
-GPU = "workload.resources.gpu"
 
 
 def test_the_next_best_and_the_price_at_which_it_is_chosen() -> None:
@@ -113,6 +111,13 @@ def test_gpus_a_task_may_ask_for() -> None:
     assert (count["stays_to"], count["possible_to"], count["stricter_is"]) == ("2", "4", "more")
 
 
+def test_instances_a_task_may_ask_for() -> None:
+    card = {"model": "nvidia-a100", "count": 2, "memory": "80Gi", "shared": True, "sharing_strategy": "mig"}
+    asked = intent(workload__resources__gpu={"count": 2, "memory": "10Gi", "multi_instance": True})
+    count = row(told(world(asked, offer("a", gpus=2, cpu="64", gpu=card))), f"{GPU}.count")
+    assert count["may_move"]["possible_to"] == "14"
+
+
 def test_cores_and_memory_that_a_task_may_ask_for() -> None:
     document = told(world(intent(tasks=3), offer("a", gpus=4)))
     # Three tasks on the one node of 32 cores and 128Gi.
@@ -160,6 +165,24 @@ def test_what_the_fuse_cuts_off_is_named() -> None:
     document = told(world(eu(), NEAR, FAR, MID), time_limit=1e-3, timer=lambda: float(next(ticks)))
     assert document["plan"]["status"] == "optimal"
     assert document["unsettled"] == ["what the placement rests on"]
+
+
+def test_what_gave_way_in_negotiation_is_explained_as_it_is_now() -> None:
+    terms = {"fallback_strategy": "queue"}
+    asked = intent(constraints__max_hourly_cost="1.95 EUR", constraints__negotiation=terms)
+    explanation = explained(world(asked, offer("a", 2), offer("b", 3)))
+    budget = row(explanation.to_dict(), "constraints.max_hourly_cost")
+    assert (budget["asked"], budget["slack"]) == ("at most 2.00 EUR/hour in all", "0.00 EUR/hour")
+    assert "Given up: constraints.max_hourly_cost, asked 1.95 EUR, got 2.00 EUR/hour." in str(explanation)
+
+
+def test_what_waits_is_told_with_what_is_offered() -> None:
+    terms = {"fallback_strategy": "queue"}
+    for hourly, said in (("1.75 EUR", "It can be placed for 2.00 EUR/hour"), ("1 EUR", "Nothing meets")):
+        asked = intent(constraints__max_hourly_cost=hourly, constraints__negotiation=terms)
+        explanation = explained(world(asked, offer("a", 2)))
+        assert explanation.placement.status is Status.QUEUED
+        assert said in str(explanation)
 
 
 def test_the_document_is_plain_json_and_repeats() -> None:
