@@ -88,6 +88,28 @@ def test_an_unknown_fate_is_no_rejection(capsys: pytest.CaptureFixture[str]) -> 
     assert "rejected" not in text
 
 
+def negotiated(hourly: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is drawn of a service that negotiates about a budget."""
+    asked = flare_core.read_intent(service("chat", max_hourly_cost=hourly, location="EU", negotiation={}))
+    plan = flare_core.place(asked, flare_core.read_inventory(federation()), now=NOW)
+    emit_drawn(drawn_plan(plan, looks(plan, [asked], NOW), explain=False))
+    return capsys.readouterr().out
+
+
+def test_an_offer_is_drawn_with_what_gives_way_and_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    text = negotiated("11 EUR", capsys)
+    assert "chat: queued" in text
+    assert "offered until 2024-11-01T00:05:00Z, to accept:\n12.00 EUR/hour" in text
+    assert "relaxed: constraints.max_hourly_cost, asked 11 EUR, got 12.00 EUR/hour" in text
+    assert "CHOSEN" in text
+
+
+def test_who_waits_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    text = negotiated("6 EUR", capsys)
+    assert "chat: queued\nwaits for capacity" in text
+    assert "CHOSEN" not in text
+
+
 @pytest.mark.parametrize(
     ("progress", "line"),
     [

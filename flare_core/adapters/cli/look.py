@@ -36,6 +36,12 @@ class Look:
         return self.plan.placements[self.number]
 
     @property
+    def made(self) -> Placement:
+        """What is placed, or would be if the offer of negotiation were accepted."""
+        offer = self.placement.offer
+        return self.placement if offer is None else offer.placement
+
+    @property
     def inventory(self) -> Inventory:
         """The offers, with their latencies."""
         return self.plan.inventory

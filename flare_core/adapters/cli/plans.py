@@ -11,7 +11,7 @@ from flare_core.adapters.cli.look import Look
 from flare_core.adapters.cli.output import clean
 from flare_core.adapters.cli.rows import rows_of
 from flare_core.adapters.cli.tables import Fitting, drawn_funnel, drawn_rows
-from flare_core.placement.types import Outcome, Placement, Plan, Status
+from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Status
 from flare_core.quantities import format_eur, format_moment, format_rate
 
 _COLOURS: Final = {Status.PLACED: "green", Status.REJECTED: "red", Status.QUEUED: "yellow"}
@@ -47,19 +47,44 @@ def _drawn_placement(look: Look, *, explain: bool) -> Iterator[RenderableType]:
     title = Text(clean(placement.intent), style="bold")
     yield title.append(f": {placement.status.value}", style=_COLOURS.get(placement.status, ""))
     if placement.status is Status.PLACED:
-        yield " · ".join(_figures(placement))
-        for entry in placement.relaxed:
-            yield clean(f"relaxed: {entry['path']}, asked {entry['asked']}, got {entry['got']}")
-        rows = rows_of(look)
-        yield ""
-        yield Fitting(lambda width: drawn_rows(rows, width))
+        yield from _drawn_figures(look)
+    if placement.offer is not None:
+        yield f"offered until {format_moment(placement.offer.valid_until)}, to accept:"
+        yield from _drawn_figures(look)
+    elif placement.status is Status.QUEUED:
+        yield "waits for capacity: no limit that may give way helps"
     if placement.error is not None:
         message, code = clean(placement.error.message), placement.error.code.value
         yield Panel(message, title=code, title_align="left", border_style="red")
+        yield from _suggested(placement.error)
     if explain or placement.status is not Status.PLACED:
         yield from ("", f"{funnel.accepted} of {funnel.offers} offers meet every constraint:")
         yield Fitting(lambda width: drawn_funnel(funnel, width))
         yield "alone: fail this rule; first: it is their first reason; only: they fail no other"
+
+
+def _drawn_figures(look: Look) -> Iterator[RenderableType]:
+    """Yield what is placed: its figures, what gave way, its rows."""
+    yield " · ".join(_figures(look.made))
+    for entry in look.made.relaxed:
+        yield clean(f"relaxed: {entry['path']}, asked {entry['asked']}, got {entry['got']}")
+    rows = rows_of(look)
+    yield ""
+    yield Fitting(lambda width: drawn_rows(rows, width))
+
+
+def _suggested(error: Rejection) -> Iterator[str]:
+    """Yield what could be placed instead, the cheapest first."""
+    if error.suggestions:
+        yield "Instead:"
+    for one in error.suggestions:
+        differences = [
+            f"{name} {one[key]}"
+            for name, key in (("cost", "cost_difference"), ("performance", "performance_impact"))
+            if one[key] is not None
+        ]
+        told = ", ".join((one["hourly_cost"], *differences))
+        yield clean(f"- {one['alternative']} ({told})")
 
 
 def _figures(p: Placement) -> Iterator[str]:

@@ -69,7 +69,7 @@ def _chosen(look: Look) -> Iterator[Row]:
 def _by_node(look: Look) -> dict[tuple[int, bool, int], list[int]]:
     """Return the placement's assignments by offer, spot and node."""
     a, nodes = look.plan.assignments, dict[tuple[int, bool, int], list[int]]()
-    for r in range(look.placement.rows.start, look.placement.rows.stop):
+    for r in range(look.made.rows.start, look.made.rows.stop):
         nodes.setdefault((int(a.offer[r]), bool(a.spot[r]), int(a.node[r])), []).append(r)
     return nodes
 
