@@ -1,9 +1,12 @@
 """Intents that a plan leaves out negotiate on what it leaves, one after the other."""
 
+from collections import Counter
+from copy import deepcopy
+from random import Random
 from typing import Any
 
 from tests.negotiation.pairs import asking
-from tests.worlds import Json, World, answer, intent, offer, world
+from tests.worlds import OBJECTIVES, Json, World, answer, intent, offer, put, world
 
 BUDGET = "constraints__max_hourly_cost"
 TERMS: Json = {"price_flexibility": 0.15}
@@ -83,3 +86,73 @@ def test_a_plan_in_which_all_wait_is_complete() -> None:
     document = answer(world([wanting("a", "1"), wanting("b", "1")], offer("o", 9)).place())
     assert (document["status"], document["objective"], document["gap"]) == ("optimal", None, None)
     assert [p["status"] for p in document["placements"]] == ["queued", "queued"]
+
+
+# --- random plans -----------------------------------------------------------------------------------
+
+STRATEGIES = ("queue", "lower_tier", "shared", "spot", "fail")
+SHARING: Json = {"gpu__shared": True, "gpu__sharing_strategy": "mps", "gpu__sharing_slots": 2}
+
+
+def crowded(seed: int) -> World:
+    """Two or three intents that negotiate, each in its way, on a few nodes."""
+    random = Random(seed)
+    intents = []
+    for name in "abc"[: random.choice((2, 3))]:
+        terms = {
+            "fallback_strategy": random.choice(STRATEGIES),
+            "price_flexibility": random.choice((0.1, 0.2, 0.3)),
+            "auto_accept_threshold": random.choice((0, 0.1, 1)),
+        }
+        one = asking(terms, name=name, tasks=random.choice((1, 1, 2)))
+        one["objective"] = random.choice(OBJECTIVES)
+        put(one, BUDGET, f"{random.choice((0.5, 1, 1.5, 2))} EUR")
+        if random.random() < 0.4:
+            put(one, "workload__resources__gpu__memory", random.choice(("40Gi", "42Gi", "44Gi")))
+        intents.append(one)
+    offers = [
+        offer(
+            f"o{k}",
+            random.choice((1, 1.05, 1.2, 1.5)),
+            gpus=random.choice((1, 2)),
+            price__spot_hourly=random.choice((None, "0.40 EUR/hour")),
+            **(SHARING if random.random() < 0.3 else {}),
+        )
+        for k in range(random.randint(1, 3))
+    ]
+    return world(intents, *offers)
+
+
+def plain(given: World) -> World:
+    intents = deepcopy(given.intents)
+    for one in intents:
+        if one["constraints"].pop("negotiation")["fallback_strategy"] == "fail":
+            one["constraints"]["negotiation"] = {"fallback_strategy": "fail"}
+    return world(intents, *given.offers)
+
+
+NEGOTIATED = {
+    BUDGET.replace("__", "."), "constraints.preemptible", "workload.resources.gpu.memory",
+    "workload.resources.gpu.tier", "workload.resources.gpu.model", "workload.resources.gpu.shared",
+}  # fmt: skip
+
+
+def test_random_plans_hold() -> None:
+    """Who fits is placed as asked; who does not is placed, offered, waits or is refused as its terms say."""
+    ends: Counter[str] = Counter()
+    for seed in range(120):
+        given = crowded(seed)
+        without, placed = by_name(plain(given)), by_name(given)
+        for one in given.intents:
+            name, terms = one["workload"]["name"], one["constraints"]["negotiation"]
+            now, told = placed[name], {entry["path"] for entry in placed[name]["relaxed"]}
+            assert told <= NEGOTIATED
+            if without[name]["status"] == "placed":
+                assert (now["status"], told) == ("placed", set())
+                ends["as asked"] += 1
+                continue
+            queues = now["offer"] is not None or terms["fallback_strategy"] == "queue"
+            assert now["status"] in ("placed", "queued" if queues else "rejected")
+            assert bool(told) == (now["status"] == "placed" or now["offer"] is not None)
+            ends["offered" if now["offer"] else now["status"]] += 1
+    assert min(ends[end] for end in ("as asked", "offered", "placed", "queued", "rejected")) >= 5, ends
