@@ -24,7 +24,7 @@ from flare_core.explanation.case import Case, Values
 from flare_core.explanation.feasible import Space
 from flare_core.explanation.relax import COUNT, GPU, SPOT
 from flare_core.intent.json import Json
-from flare_core.inventory.types import Inventory
+from flare_core.inventory.types import FloatArray, IntArray, Inventory
 from flare_core.requirements.types import Limit, Workload
 
 UNLIMITED = 1e9
@@ -265,16 +265,30 @@ def _volumes(case: Case, space: Space, path: str, beside: Values) -> Ladder:
 
 
 def _there(case: Case, space: Space, path: str, beside: Values, column: str) -> list[str]:
-    """Return the names in a column of offers that could serve without `path`, the cheapest first."""
+    """Return the names in a column of offers that could serve without `path`.
+
+    First, by price, those that are faster than all cheaper ones, then the others.
+    """
     needs = case.reasked({**beside, **dropped(path)})
     if needs is None:
         return []
     rows, _ = space.room(needs)
     prices = pricing.bought_at(space.inventory, needs.spot)[rows]
-    each = prices / np.maximum(space.inventory.whole["gpu_count"][rows], 1)
+    order = np.argsort(prices / np.maximum(space.inventory.whole["gpu_count"][rows], 1), kind="stable")
+    ratings = np.nan_to_num(space.inventory.number["rating_tflops"][rows])
     label = space.inventory.label[column]
-    codes = label.codes[rows[np.argsort(each, kind="stable")]]
-    return [label.values[code] for code in dict.fromkeys(codes.tolist()) if code >= 0]
+    codes, first, which = np.unique(label.codes[rows[order]], return_index=True, return_inverse=True)
+    best = np.zeros(len(codes))
+    np.maximum.at(best, which, ratings[order])
+    cheapest = np.argsort(first)
+    return [label.values[codes[k]] for k in _worthwhile_first(cheapest, best) if codes[k] >= 0]
+
+
+def _worthwhile_first(order: IntArray, best: FloatArray) -> list[int]:
+    """Return first, in their order, those that are better than all before, then the others."""
+    before = np.concatenate(([-1.0], np.maximum.accumulate(best[order])[:-1]))
+    ahead = best[order] > before
+    return [*order[ahead].tolist(), *order[~ahead].tolist()]
 
 
 def _options(

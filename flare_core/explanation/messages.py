@@ -21,13 +21,14 @@ def message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) -
     """Return the message for one constraint that is in the way alone."""
     name, asked, offers = case.needs.name, case.asked(path), len(case.inventory)
     if topic is Topic.COST:
-        return f"{path} is {asked}; {_price(space, path)}"
+        return f"{path} is {asked}; {_price(space, path, 'it')}"
     if path == "constraints.deadline":
         return f"the deadline {asked} is past or too soon: {name} cannot end by then"
     if case.funnel.accepted:
+        asked_too = _and(case, [path, *_others(found, path)])
         return (
             f"{case.funnel.accepted} of {offers} offers could serve a task of {name}, but not all "
-            f"{case.needs.tasks} at once with {path} {asked}; without it {name} could be placed"
+            f"{case.needs.tasks} at once with {asked_too}; without {path} {name} could be placed"
         )
     step = case.step(path)
     having = 0 if step is None else offers - step.alone
@@ -40,20 +41,25 @@ def message(case: Case, space: Space, found: Reasons, path: str, topic: Topic) -
     if beside is not None:
         there = f"{beside} {case.asked(beside)}"
         start = f"No {asked} GPUs available with {there}: " if topic is Topic.MODEL else ""
-        return f"{start}{told}, and 0 of them {there}; without it {name} could be placed"
+        return f"{start}{told}, and 0 of them {there}; without {path} {name} could be placed"
     rest = _more(case, space, found, path) if having else ""
-    return f"{start}{told}{rest}; without it {name} could be placed"
+    return f"{start}{told}{rest}; without {path} {name} could be placed"
 
 
 def _more(case: Case, space: Space, found: Reasons, path: str) -> str:
     """Return what else is asked of the offers that have what is asked at `path`, and its price."""
-    conflict = next((paths for paths in found.conflicts if path in paths), ())
-    others = [each for each in conflict if each not in (path, SPOT)]
+    others = _others(found, path)
     if not others:
         return ", and none of them meets everything else"
     told = f", and no placement on them also keeps {_and(case, others)}"
     dear = [each for each in others if each in _BUDGETS and (each,) in found.ways_out]
-    return f"{told} ({_price(space, dear[0])})" if dear else told
+    return f"{told} ({_price(space, dear[0], dear[0])})" if dear else told
+
+
+def _others(found: Reasons, path: str) -> list[str]:
+    """Return what is in conflict with `path`, in the smallest such conflict."""
+    conflict = next((paths for paths in found.conflicts if path in paths), ())
+    return [each for each in conflict if each not in (path, SPOT)]
 
 
 _BUDGETS = ("constraints.max_hourly_cost", "constraints.max_total_cost")
@@ -70,17 +76,17 @@ def _near(case: Case, model: str) -> Iterator[str]:
     yield from (name for name in near(model, len(offered) + 9) if name in offered and name != model)
 
 
-def _price(space: Space, path: str) -> str:
+def _price(space: Space, path: str, it: str) -> str:
     name, hourly = space.needs.name, path.endswith("hourly_cost")
     try:
         solved = space.cheapest({path})
     except Unproven:
         solved = None
     if solved is None:
-        return f"without it {name} could be placed"
+        return f"without {it} {name} could be placed"
     sums = solved.totals
     shown = format_rate(sums.hourly_ueur) if hourly else format_eur(sums.total_ueur)
-    return f"the cheapest placement of {name} without it costs {shown}"
+    return f"the cheapest placement of {name} without {it} costs {shown}"
 
 
 def _beside(space: Space, found: Reasons, path: str) -> str | None:
