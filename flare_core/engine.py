@@ -364,7 +364,7 @@ def reason_of(
         return None if run.over else _instead(patched(intent, patch), intents, table, run)
 
     place_alone = _placer(inventory, options, started)
-    return rejection(case, place_alone, others=any(table.found.packing), make=make)
+    return rejection(case, place_alone, others=any(table.found.packing), make=make, stop=lambda: run.over)
 
 
 def _brief(options: Options, effort: float) -> Options:

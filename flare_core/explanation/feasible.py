@@ -31,6 +31,9 @@ from flare_core.requirements.types import Requirements
 MOST_LOOKS = 400
 """Times that the offers are judged anew for one rejection."""
 
+FREE_LOOKS = 40
+"""Of these so many that the wall clock does not stop, so that a plain refusal has its reason at once."""
+
 MOST_SOLVES = 120
 """Placements that are searched for to find out what is possible."""
 
@@ -157,7 +160,8 @@ class Space:
         """Return, for each reading, the offers that keep what is left of all that is not about columns."""
         mixed = gone.difference(self._bit)
         if mixed not in self._offered:
-            if len(self._offered) >= MOST_LOOKS or self.stop():
+            looks = len(self._offered)
+            if looks >= MOST_LOOKS or (looks >= FREE_LOOKS and self.stop()):
                 raise Unproven
             readings = loosened(self.needs, mixed.union(self._bit))
             self._offered[mixed] = tuple(map(self._look, readings))
