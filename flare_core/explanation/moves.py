@@ -4,7 +4,7 @@ Amounts that offers state are tried as they are offered, since nothing changes i
 placement to the next: one micro-euro below what the last one costs. Both are exact.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -115,6 +115,25 @@ def moved(needs: Requirements, limit: Limit, to: float) -> Requirements:
     return replace(needs, limits=tuple(map(at, needs.limits)), **figures)  # type: ignore[arg-type]  # one each
 
 
+def possible(needs: Requirements, questions: Questions) -> bool:
+    """Whether `needs` can be placed at all; asked of the cheapest placement, which is found soonest."""
+    return questions.best(_any_at_all(needs, Objective.COST)) is not None
+
+
+def _any_at_all(needs: Requirements, objective: Objective) -> Requirements:
+    """Return `needs` without what is only wished for."""
+    fewest = 1 if needs.any_tasks else needs.tasks
+    return replace(
+        needs,
+        objective=objective,
+        tasks=fewest,
+        max_tasks=fewest,
+        auto_scale=False,
+        preferences=(),
+        infiniband=needs.infiniband and needs.hard_wishes,
+    )
+
+
 # --- amounts that offers state ----------------------------------------------------------------------
 
 
@@ -131,7 +150,7 @@ def _offered(chosen: Solved, limit: Limit, questions: Questions) -> Move:
         return questions.best(moved(needs, limit, value))
 
     ordered = steady(free)
-    most = _first(stricter, lambda value: placed(value) is None, ordered=True)
+    most = _first(stricter, lambda value: not possible(moved(needs, limit, value), questions), ordered=True)
     other = _first(laxer, lambda value: differs(placed(value), chosen), ordered=ordered)
     return Move(
         stays_to=got(chosen, limit, questions) if ordered else None,
@@ -183,17 +202,8 @@ def _budget(chosen: Solved, limit: Limit, questions: Questions) -> Move:
 
 def _least(chosen: Solved, limit: Limit, questions: Questions) -> int:
     """Return the smallest budget with which there is a placement."""
-    budget, needs = _BUDGETS[limit.path], chosen.ask.needs
-    fewest = 1 if needs.any_tasks else needs.tasks
-    any_at_all = replace(
-        needs,
-        objective=budget.objective,
-        tasks=fewest,
-        max_tasks=fewest,
-        auto_scale=False,
-        preferences=(),
-        infiniband=needs.infiniband and needs.hard_wishes,
-    )
+    budget = _BUDGETS[limit.path]
+    any_at_all = _any_at_all(chosen.ask.needs, budget.objective)
     least = budget.figure(chosen.totals)
     for _ in range(MOST_STEPS):
         lower = questions.best(moved(any_at_all, limit, least - 1)) if least else None
@@ -228,10 +238,10 @@ def _count(chosen: Solved, questions: Questions, recount: Recount) -> Move:
     linked = recount(max(2, gpus))
     # Fewer GPUs may be linked worse: where that is a condition, there is no order among the answers.
     ordered = not (linked.hard_wishes or linked.linking.efficiency_ppm)
-    possible = _possible(counts, lambda k: questions.best(recount(k)) is not None, ordered=ordered)
-    more = range(gpus + 1, possible + 1)
+    most = _possible(counts, lambda k: possible(recount(k), questions), ordered=ordered)
+    more = range(gpus + 1, most + 1)
     same = _first(more, lambda k: _offers(questions.best(recount(k))) != _offers(chosen), ordered=False)
-    return Move(stays_to=gpus + same, possible_to=possible)
+    return Move(stays_to=gpus + same, possible_to=most)
 
 
 def _possible(counts: range, placed: Callable[[int], bool], *, ordered: bool) -> int:
@@ -249,9 +259,11 @@ def _offers(solved: Solved | None) -> set[tuple[int, bool]]:
 
 def _beside(needs: Requirements, limit: Limit, questions: Questions) -> Move:
     """Return how much of a node's cores or memory a task may ask for; that changes its price and carbon."""
-    least = int(amount(limit))
-    top = int(getattr(questions.inventory.groups, limit.column).max())
-    over = bisect_left(
-        range(least, top + 1), True, key=lambda to: questions.best(moved(needs, limit, to)) is None
-    )
-    return Move(possible_to=least + over - 1)
+    least, free = int(amount(limit)), np.unique(getattr(questions.inventory.groups, limit.column))
+    if needs.tasks <= MOST_STEPS:  # what is free on a node, for one task there, or two, or more
+        amounts: Sequence[int] = np.unique(free[:, None] // np.arange(1, needs.tasks + 1)).tolist()
+    else:
+        amounts = range(int(free.max()) + 1)
+    more = amounts[bisect_right(amounts, least) :]
+    over = bisect_left(more, True, key=lambda to: not possible(moved(needs, limit, to), questions))
+    return Move(possible_to=more[over - 1] if over else least)
