@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from flare_core.explanation.case import Case, Values
 from flare_core.explanation.changes import Ladder, Step, dropped, ladder
+from flare_core.explanation.conflicts import MOST_PATHS
 from flare_core.explanation.feasible import Space
 from flare_core.explanation.relax import Solved, Unproven
 from flare_core.intent.json import Json
@@ -25,7 +26,10 @@ from flare_core.quantities import format_carbon, format_eur, format_rate
 from flare_core.requirements.types import Requirements
 
 MOST_REMEDIES = 24
-"""Remedies that are looked for."""
+"""Remedies after which no more are looked for."""
+
+FEW_REMEDIES = 5
+"""Remedies after which none are looked for that change more than `conflicts.MOST_PATHS` constraints."""
 
 MOST_LINEAR = 64
 """Steps that are tried one after the other; longer ladders are halved."""
@@ -98,8 +102,8 @@ class _Found(NamedTuple):
     smallest: bool
 
 
-def remedies(case: Case, space: Space, ways_out: Sequence[tuple[str, ...]]) -> tuple[Remedy, ...]:
-    """Return what to change, for each of `ways_out` at least one remedy where there is one.
+def remedies(case: Case, space: Space, ways_out: Sequence[tuple[str, ...]]) -> Iterator[Remedy]:
+    """Yield what to change, for each of `ways_out` at least one remedy where there is one.
 
     Parameters
     ----------
@@ -109,16 +113,15 @@ def remedies(case: Case, space: Space, ways_out: Sequence[tuple[str, ...]]) -> t
         Minimal sets of constraints that have to give way.
     """
     space.solves = 0  # the effort for what is possible was another
-    found: list[Remedy] = []
+    number = 0
     for paths in ways_out:
-        if len(found) >= MOST_REMEDIES:
-            break
+        if number >= (MOST_REMEDIES if len(paths) <= MOST_PATHS else FEW_REMEDIES):
+            return
         ways = _each(case, space, *paths) if len(paths) == 1 else _together(case, space, paths)
-        for steps in ways:
-            remedy = _remedy(case, space, steps)
-            if remedy is not None:
-                found.append(remedy)
-    return tuple(found)
+        made = (_remedy(case, space, steps) for steps in ways)
+        for remedy in filter(None, made):
+            number += 1
+            yield remedy
 
 
 def _remedy(case: Case, space: Space, steps: Mapping[str, _Found]) -> Remedy | None:
@@ -150,9 +153,11 @@ def _written(found: Iterable[_Found]) -> dict[str, Json]:
 def _each(case: Case, space: Space, path: str) -> Iterator[dict[str, _Found]]:
     """Yield the ways in which one constraint can give way."""
     rungs = None if path in _BUDGETS else ladder(case, space, path, {})
-    steps = map(rungs.step, rungs.amounts) if rungs is not None and rungs.each else ()
-    several = [{path: _Found(step, True)} for step in steps if _fits(case, space, step.values)]
-    yield from several
+    several = False
+    for step in map(rungs.step, rungs.amounts) if rungs is not None and rungs.each else ():
+        if _fits(case, space, step.values):
+            several = True
+            yield {path: _Found(step, True)}
     if not several:
         found = _way(case, space, path, {})
         if found is not None:

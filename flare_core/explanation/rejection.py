@@ -49,7 +49,7 @@ def rejection(
     found = reasons(space)
     way_out = _named(space, found)
     reason = overall(case) if way_out is None else _reason(case, space, found, way_out)
-    remedied = remedies(case, space, found.ways_out)
+    remedied = tuple(remedies(case, space, found.ways_out))
     cheapest = sorted(remedied, key=_effort)
     made = () if make is None else suggestions(case.needs, cheapest, make, space.place)
     return replace(

@@ -40,7 +40,7 @@ def _wrong(seeds: Iterable[int], number: int) -> Iterator[str]:
     for seed, world in worlds:
         case, space = case_of(world)
         found = reasons(space)
-        made = remedies(case, space, found.ways_out)
+        made = tuple(remedies(case, space, found.ways_out))
         for text in (*_reasons(case, world, found), *_remedies(world, found, made)):
             yield f"{seed}: {text}"
 
