@@ -35,7 +35,7 @@ Ask = Callable[[Corner], tuple[Vector, T] | None]
 
 
 def explore(ask: Ask[T], ideal: Vector, nadir: Vector, firsts: Mapping[Vector, T], most: int) -> Explored[T]:
-    """Ask until no corner is open, or no more than `most` points are wanted.
+    """Ask until no corner is open, or a point is found beyond the `most` that are wanted.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def explore(ask: Ask[T], ideal: Vector, nadir: Vector, firsts: Mapping[Vector, T
     unknown: list[Corner] = []
     for point in points:
         corners = _split(corners, point, ideal)
-    while corners and len(points) < most:
+    while corners:
         corner = max(corners, key=partial(_size, ideal=ideal, nadir=nadir))
         try:
             found = ask(corner)
@@ -62,6 +62,8 @@ def explore(ask: Ask[T], ideal: Vector, nadir: Vector, firsts: Mapping[Vector, T
         if found is None:
             corners = [c for c in corners if not _inside(c, corner)]
             continue
+        if len(points) >= most:
+            break
         points[found[0]] = found[1]
         corners = _split(corners, found[0], ideal)
         unknown = _split(unknown, found[0], ideal)

@@ -77,11 +77,9 @@ def pareto(
     [ask] = problem.asks
     plan = partial(_plan, intent, problem, inventory, options)
     error = None
-    if found.outcome is Outcome.INFEASIBLE:
-        refused = answer((_plain(intent),), problem, found.first, inventory, options, started)
-        error = refused.placements[0].error
-    elif found.points:  # refuses what has to be placed by means that are not there yet
-        answer((intent,), problem, found.first, inventory, options, started)
+    if found.first is not None:  # refuses what has to be placed by means that are not there yet
+        said = answer((_plain(intent),), problem, found.first, inventory, options, started)
+        error = said.placements[0].error
     return Front(
         intent=intent.name,
         terms=wanted,

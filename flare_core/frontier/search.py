@@ -30,7 +30,7 @@ class Found:
     outcome
         OPTIMAL: complete. FEASIBLE: points may be missing. INFEASIBLE, UNKNOWN: there are none.
     first
-        The search that the front began with.
+        The search that the front began with, where it began with one.
     points
         Packings by what they have of each term, ascending.
     open
@@ -38,7 +38,7 @@ class Found:
     """
 
     outcome: Outcome
-    first: Search
+    first: Search | None
     points: dict[Vector, Loads]
     open: tuple[Corner, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -50,14 +50,27 @@ def front_of(problem: Problem, terms: Sequence[str], run: Run, most: int) -> Fou
     Of all placements those count that place most tasks and miss fewest preferences.
     """
     [ask] = problem.asks
-    first = search_within(_asking(problem, replace(ask, score=summed(ask, terms))), run)
+    ask = replace(ask, score=summed(ask, terms))
+    if not ask.needs.any_tasks and len(ask.found):
+        front = _Front(
+            problem, _of_all(ask, ask.needs.tasks, ask.needs.tasks * int(ask.found.misses.min())), terms, run
+        )
+        found = front.added(most)
+        if found is not None:
+            return front.told(None, found)
+    first = search_within(_asking(problem, ask), run)
     if first.outcome is not Outcome.OPTIMAL:
         empty = Outcome.INFEASIBLE if first.outcome is Outcome.INFEASIBLE else Outcome.UNKNOWN
         return Found(empty, first, {}, (), first.warnings)
-    search = _Front(problem, terms, run, first)
-    found = search.added(most) or search.explored(most)
-    outcome = Outcome.FEASIBLE if found.open else Outcome.OPTIMAL
-    return Found(outcome, first, found.points, tuple(found.open), tuple(search.warnings))
+    had = totals(ask, first.packing[0])
+    front = _Front(problem, _of_all(ask, had.tasks, had.misses), terms, run)
+    return front.told(first, front.added(most) or front.explored(first.packing[0], most))
+
+
+def _of_all(ask: Ask, tasks: int, misses: int) -> Ask:
+    """Return `ask` for placements of so many tasks and no more misses: the most and the fewest there are."""
+    needs = replace(ask.needs, tasks=tasks, any_tasks=False) if ask.needs.any_tasks else ask.needs
+    return replace(ask, needs=needs, ceilings=(("misses", misses),))
 
 
 def _asking(problem: Problem, ask: Ask) -> Problem:
@@ -69,26 +82,24 @@ class _Coupled(Exception):
 
 
 class _Front:
-    """The front of one intent, of which one point is known."""
+    """The front of one intent; of `ask` the score is the sum of the terms."""
 
-    def __init__(self, problem: Problem, terms: Sequence[str], run: Run, first: Search) -> None:
-        self.problem, self.terms, self.run = problem, terms, run
-        [whole], [self.first] = problem.asks, first.packing
-        had = totals(whole, self.first)
-        # From here on as many tasks are to be placed as can be.
-        needs = (
-            replace(whole.needs, tasks=had.tasks, any_tasks=False) if whole.needs.any_tasks else whole.needs
-        )
-        self.ask = replace(whole, needs=needs, score=summed(whole, terms), ceilings=(("misses", had.misses),))
-        self.misses = had.misses
-        self.warnings = dict.fromkeys(first.warnings)
+    def __init__(self, problem: Problem, ask: Ask, terms: Sequence[str], run: Run) -> None:
+        self.problem, self.ask, self.terms, self.run = problem, ask, terms, run
+        self.warnings: dict[str, None] = {}
+
+    def told(self, first: Search | None, found: Explored[Loads]) -> Found:
+        """Return what is known in the end."""
+        outcome = Outcome.FEASIBLE if found.open else Outcome.OPTIMAL
+        warnings = (*(first.warnings if first else ()), *self.warnings)
+        return Found(outcome, first, found.points, tuple(found.open), warnings)
 
     # --- tasks that add up ---
 
     def added(self, most: int) -> Explored[Loads] | None:
         """Return the front by adding up; None where that proves nothing."""
         misses = self.ask.found.misses
-        if self.misses != int(misses.min()) * self.ask.needs.tasks:
+        if self.ask.ceilings != (("misses", int(misses.min()) * self.ask.needs.tasks),):
             return None
         part = restrict(self.ask, misses == misses.min())
         part = restrict(part, ~beaten(part, self.terms))
@@ -164,11 +175,11 @@ class _Front:
 
     # --- everything else ---
 
-    def explored(self, most: int) -> Explored[Loads]:
-        """Return the front by searching below one corner after another."""
+    def explored(self, first: Loads, most: int) -> Explored[Loads]:
+        """Return the front by searching below one corner after another, from one point on."""
         ends = [self._ends(term) for term in self.terms]
         ideal, nadir = tuple(low for low, _ in ends), tuple(high for _, high in ends)
-        firsts = {vector(self.ask, self.first, self.terms): self.first}
+        firsts = {vector(self.ask, first, self.terms): first}
         return explore(self._below, ideal, nadir, firsts, most)
 
     def _ends(self, term: str) -> tuple[int, int]:
