@@ -216,7 +216,7 @@ class _Teller:
         has = got(self.chosen, limit, self.questions)
         return Standing(
             path=path,
-            asked=_asked(limit),
+            asked=asked(limit),
             written=not limit.unknown_passes,
             got=None if has is None else said(limit.unit, has),
             slack=None if has is None else said(limit.unit, round(abs(has - amount(limit)), 9)),
@@ -277,7 +277,7 @@ class _Teller:
         )
 
 
-def _asked(limit: Limit) -> str:
+def asked(limit: Limit) -> str:
     """Return what is asked; of what one task takes, the amount alone."""
     of_a_task = limit.rule in ("gpus", "cpu", "memory", "storage")
     return said(limit.unit, amount(limit)) if of_a_task else BY_RULE[limit.rule].says(limit)

@@ -260,7 +260,9 @@ def _offers(solved: Solved | None) -> set[tuple[int, bool]]:
 def _beside(needs: Requirements, limit: Limit, questions: Questions) -> Move:
     """Return how much of a node's cores or memory a task may ask for; that changes its price and carbon."""
     least, free = int(amount(limit)), np.unique(getattr(questions.inventory.groups, limit.column))
-    if needs.tasks <= MOST_STEPS:  # what is free on a node, for one task there, or two, or more
+    priced = needs.gpus == 0 and (needs.max_hourly_ueur or needs.max_total_ueur) is not None
+    if needs.tasks <= MOST_STEPS and needs.max_carbon_ug is None and not priced:
+        # What is free on a node, for one task there, or two, or more: nothing else comes to an end.
         amounts: Sequence[int] = np.unique(free[:, None] // np.arange(1, needs.tasks + 1)).tolist()
     else:
         amounts = range(int(free.max()) + 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from flare_core.explanation.account import Instead, Movement, Price, Standing
+from flare_core.explanation.account import Instead, Movement, Price, Standing, asked
 from flare_core.placement.types import Outcome, Placement, Rejection, Status
 from flare_core.quantities import format_eur, format_moment, format_rate
 from flare_core.requirements.types import Objective
@@ -159,21 +159,32 @@ def _gave_way(entry: Mapping[str, object]) -> str:
 
 
 def _why_not(told: "Explanation", error: Rejection) -> Iterator[Section]:
-    document = error.to_dict()
     yield Section(f"{told.placement.intent} is not placed ({error.code.value})", (f"{error.message}.",))
     conflicts = [" and ".join(f"{path} ({_asked(path, told)})" for path in one) for one in error.conflicts]
     if conflicts:
         yield Section("What cannot be had together", tuple(f"{one}." for one in conflicts))
-    corrections = tuple(f"{one['text']}." for one in document.get("corrections", ()))
-    if corrections:
-        yield Section("What would be enough to change", corrections)
+    if error.corrections:
+        yield Section("What would be enough to change", tuple(_corrections(error)))
     if error.suggestions:
         yield Section("What you can have instead", tuple(map(_suggestion, error.suggestions)))
 
 
+def _corrections(error: Rejection) -> Iterator[str]:
+    """Yield what would do; the amounts or names that would do for one constraint stand together."""
+    alike: dict[str, list[str]] = {}
+    for one in error.corrections:
+        start, instead, asked_before = one["text"].partition(" instead of ")
+        (change, *others) = one["changes"]
+        together = instead and not others and start == f"{change['path']} {change['needed']}"
+        key = f"{change['path']} {{}} instead of {asked_before}" if together else one["text"]
+        alike.setdefault(key, []).append(str(change["needed"]))
+    yield from (f"{text.replace('{}', ' or '.join(needed))}." for text, needed in alike.items())
+
+
 def _asked(path: str, told: "Explanation") -> str:
-    """Return what is asked at a path, as the funnel has it."""
-    return next((step.asked for step in told.funnel.steps if step.path == path), "as asked")
+    """Return what is asked at a path."""
+    limit = next((limit for limit in told.needs.limits if limit.path == path), None)
+    return "as asked" if limit is None else asked(limit)
 
 
 def _suggestion(one: Mapping[str, object]) -> str:

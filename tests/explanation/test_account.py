@@ -223,6 +223,31 @@ def test_a_placement_in_words() -> None:
     assert str(explained(world(eu(constraints__max_latency_ms=50), NEAR, far, MID))) == PLACED
 
 
+REFUSED = """\
+web is not placed (COST_LIMIT_EXCEEDED)
+ - constraints.max_hourly_cost is 1.50 EUR; the cheapest placement of web without it costs 2.00
+   EUR/hour.
+
+What cannot be had together
+ - constraints.max_hourly_cost (at most 1.50 EUR/hour in all) and constraints.location (EU).
+
+What would be enough to change
+ - constraints.max_hourly_cost 2.00 EUR/hour instead of 1.50 EUR.
+"""
+
+
+def test_a_rejection_in_words() -> None:
+    poor = patched(eu(), constraints__max_hourly_cost="1.50 EUR")
+    words = str(explained(world(poor, NEAR, FAR, MID)))
+    assert words.startswith(REFUSED)
+    assert "What you can have instead\n" in words
+
+
+def test_corrections_of_one_constraint_stand_together() -> None:
+    words = str(explained(world(intent(constraints__providers=["p9"]), NEAR, MID)))
+    assert " - constraints.providers p9, p3 or p9, p1 instead of p9.\n" in words
+
+
 # --- random worlds ----------------------------------------------------------------------------------
 
 
