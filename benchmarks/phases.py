@@ -108,6 +108,12 @@ def place(loaded: Loaded) -> Call:
     return lambda: flare.place(loaded.intents, loaded.inventory, now=NOW, options=OPTIONS)
 
 
+def front(loaded: Loaded) -> Callable[[], flare.Front]:
+    """List the front of cost and carbon of a single intent."""
+    [intent] = loaded.intents
+    return lambda: flare.pareto(intent, loaded.inventory, now=NOW, options=OPTIONS)
+
+
 # --- the parts of a search --------------------------------------------------------------------------
 
 

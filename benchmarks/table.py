@@ -201,6 +201,15 @@ def with_gpus(inventory: flare.Inventory) -> flare.Inventory:
     )
 
 
+def _fronts() -> Iterator[Row]:
+    times = []
+    for name, loaded in _single(10_000):
+        front = phases.front(loaded)()
+        assert front.complete, f"{name}: {front.outcome}"
+        times.append(timed(phases.front(loaded), f"{name} ({len(front)} points)"))
+    yield _worst(Row("front of cost and carbon, one intent, 10,000 offers", "ms", 200), times)
+
+
 # --- rules that couple, intents that compete --------------------------------------------------------
 
 
@@ -353,6 +362,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "single": lambda _: _ten_thousand(),
     "catalogs": _catalogs,
     "large": lambda _: _hundred_thousand(),
+    "fronts": lambda _: _fronts(),
     "coupled": lambda _: _coupled(),
     "several": lambda _: _several(),
     "subsets": lambda _: _subsets(),
