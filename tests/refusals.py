@@ -8,14 +8,18 @@ from random import Random
 from typing import Any
 
 import flare_core as flare
-from flare_core import engine
 from flare_core.candidates.screen import screen
+from flare_core.engine import ask_of
 from flare_core.explanation.case import Case
 from flare_core.explanation.changes import dropped
 from flare_core.explanation.feasible import Space
+from flare_core.explanation.relax import Placer, Solved
 from flare_core.intent.patch import merged
+from flare_core.placement.packing import Problem, totals
 from flare_core.quantities import parse_moment
 from flare_core.requirements.lower import lower
+from flare_core.requirements.types import Objective, Requirements
+from flare_core.solve.search import search
 from tests.insides import cut, linked
 from tests.oracle.oracle import Oracle, at
 from tests.worlds import NOW, Json, Maker, World, put
@@ -150,7 +154,22 @@ def case_of(world: World) -> tuple[Case, Space]:
     """Return the intent of a world as a refused one, and what can be asked about it."""
     intent = flare.read_intent(deepcopy(world.intents[0]))
     inventory = flare.read_inventory({"version": 1, "offers": deepcopy(list(world.offers))})
-    now, options = parse_moment(NOW), flare.Options()
+    now = parse_moment(NOW)
     needs = lower(intent, now=now)
-    space = Space(needs, inventory, engine._placer(inventory, options, options.timer()))
+    space = Space(needs, inventory, _placer(inventory))
     return Case(needs, screen(needs, inventory).funnel, inventory, intent, now), space
+
+
+def _placer(inventory: flare.Inventory) -> Placer:
+    """Return what places one intent alone, as cheaply as possible."""
+    options = flare.Options()
+
+    def place(needs: Requirements) -> Solved | None:
+        least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
+        ask = ask_of(replace(least, objective=Objective.COST), inventory, options, several=False)
+        found = search(Problem((ask,), inventory), options, options.timer())
+        assert found.outcome is not flare.Outcome.UNKNOWN
+        [loads] = found.packing
+        return Solved(ask, loads, totals(ask, loads)) if loads else None
+
+    return place
