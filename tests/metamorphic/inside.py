@@ -168,15 +168,17 @@ def renumbered_gpus_are_worth_the_same(world: World, random: Random) -> bool:
     return True
 
 
-def _without_gpus(document: Json) -> Json:
-    copy = deepcopy(document)
-    for placement in copy["placements"]:
-        for row in placement["assignments"]:
-            row.pop("gpus")
-        placement["assignments"].sort(key=lambda row: (row["offer"], row["node"], row["efficiency"]))
-        for number, row in enumerate(placement["assignments"]):
-            row["task"] = number
-            row.pop("hourly_cost")  # that of a node stands on its first task
+def _without_gpus(value: Any) -> Any:
+    """Return a document without the numbers of GPUs, and without the order of the tasks that follows it."""
+    if isinstance(value, list):
+        return [_without_gpus(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: _without_gpus(item) for key, item in value.items() if key != "gpus"}
+    if "assignments" in copy:
+        rows = sorted(copy["assignments"], key=lambda row: (row["offer"], row["node"], row["efficiency"]))
+        # The price of a node stands on its first task.
+        copy["assignments"] = [{**row, "task": 0, "hourly_cost": None} for row in rows]
     return copy
 
 
