@@ -95,6 +95,14 @@ def test_a_budget_has_slack_and_moves_both_ways() -> None:
     assert move["stricter_is"] == "less"
 
 
+def test_the_least_budget_that_changes_the_choice_is_exact_to_the_micro_euro() -> None:
+    asked = intent(objective="Latency_Minimization", constraints__max_hourly_cost="2.50 EUR")
+    nearer = patched(NEAR, id="nearer", performance__latency_ms=5, price__hourly="3.000001 EUR/hour")
+    budget = row(told(world(asked, NEAR, nearer, MID)), "constraints.max_hourly_cost")
+    assert budget["without_it"]["offers"][0]["offer"] == "nearer"
+    assert budget["may_move"]["better_from"] == "3.00 EUR/hour"
+
+
 def test_a_latency_limit_moves_both_ways() -> None:
     limit = row(
         told(world(intent(constraints__max_latency_ms=50), NEAR, FAR, MID)), "constraints.max_latency_ms"
