@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,10 @@ BRIEF_EFFORT = 0.2
 """Effort for each question that the explanation of a rejection asks."""
 
 REASONS_EFFORT, SUGGESTIONS_EFFORT = 0.5, 0.3
-"""Effort for all questions about one rejection, and for all that is suggested instead."""
+"""Effort for all questions about the rejections of a plan, and for all that is suggested instead."""
+
+MOST_MADE = 24
+"""Suggestions that are placed for one plan."""
 
 EXACT = 2**53
 """Sums in base units stay below this."""
@@ -288,7 +291,9 @@ def _means(
     return Means(
         lower=lambda intent: lower(intent, now=now),
         ask=lambda needs: ask_of(needs, problem.inventory, options, several=several),
-        search=lambda part: search(part, options, started) if run is None else search_within(part, run),
+        search=lambda part: (
+            search(part, options, started) if run is None else search_within(part, run, ties=not part.several)
+        ),
         trial=lambda part: search_within(part, trial, ties=part.several),
         timer=options.timer,
     )
@@ -306,6 +311,11 @@ def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: 
     all_seats = [own_seats[i] for i in order]
     placements: list[Placement] = []
     row, now = 0, problem.asks[0].needs.start
+    why = _Why(
+        Run(_brief(options, REASONS_EFFORT), started),
+        Run(_brief(options, SUGGESTIONS_EFFORT), started),
+        iter(range(MOST_MADE)),
+    )
     for i, intent in enumerate(intents):
         rows = slice(row, row + len(all_seats[i]))
         row = rows.stop
@@ -314,7 +324,7 @@ def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: 
             placement = placed(in_order, packing, i, all_seats[i], rows, wishes)
             placements.append(under_terms(placement, table.deals.get(intent.name), intent, now))
         else:
-            placements.append(_unplaced(in_order.asks[i], intents, table, options, started))
+            placements.append(_unplaced(in_order.asks[i], intents, table, why))
     objective, bound, gap = _proof(replace(table, found=found))
     return Plan(
         outcome=_outcome(table, placements),
@@ -339,32 +349,41 @@ def _wishes(needs: Requirements, intent: "Intent") -> Mapping[int, str]:
     return {k: str(intent.written(limit.path)) for k, limit in enumerate(needs.preferences)}
 
 
-def _unplaced(
-    ask: Ask, intents: "Sequence[Intent]", table: Table, options: Options, started: float
-) -> Placement:
+class _Why(NamedTuple):
+    """What all explanations of a plan may spend: questions, suggestions, and how many of these are placed."""
+
+    asking: Run
+    making: Run
+    tries: Iterator[int]
+
+
+def _unplaced(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) -> Placement:
     if not table.settled(ask):
         return Placement(intent=ask.name, status=Status.UNKNOWN)
     if table.verdict(ask.name) is Verdict.QUEUED:
         return Placement(intent=ask.name, status=Status.QUEUED)
-    reason = reason_of(ask, intents, table, options, started)
+    reason = reason_of(ask, intents, table, why)
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
 
 
-def reason_of(
-    ask: Ask, intents: "Sequence[Intent]", table: Table, options: Options, started: float
-) -> Rejection:
+def reason_of(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) -> Rejection:
     """Return why an intent is not placed, and what could be instead."""
     intent = next(intent for intent in intents if intent.name == ask.name)
     inventory = table.problem.inventory
     case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
 
-    run = Run(_brief(options, SUGGESTIONS_EFFORT), started)
-
     def make(patch: Mapping[str, Json]) -> Made | None:
-        return None if run.over else _instead(patched(intent, patch), intents, table, run)
+        if why.making.over or next(why.tries, None) is None:
+            return None
+        return _instead(patched(intent, patch), intents, table, why.making)
 
-    place_alone = _placer(inventory, options, started)
-    return rejection(case, place_alone, others=any(table.found.packing), make=make, stop=lambda: run.over)
+    return rejection(
+        case,
+        _placer(inventory, why.asking),
+        others=any(table.found.packing),
+        make=make,
+        stop=lambda: why.asking.over,
+    )
 
 
 def _brief(options: Options, effort: float) -> Options:
@@ -392,13 +411,12 @@ def _instead(changed: "Intent", intents: "Sequence[Intent]", table: Table, run: 
     return Made(plan.to_dict()["placements"][at], totals(ask, loads), rated)
 
 
-def _placer(inventory: Inventory, options: Options, started: float) -> Placer:
+def _placer(inventory: Inventory, run: Run) -> Placer:
     """Return what places one intent alone, as cheaply as possible, for explanations."""
-    run = Run(_brief(options, REASONS_EFFORT), started)
 
     def place_alone(needs: Requirements) -> Solved | None:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
-        ask = ask_of(replace(least, objective=Objective.COST), inventory, options, several=False)
+        ask = ask_of(replace(least, objective=Objective.COST), inventory, run.options, several=False)
         found = search_within(Problem((ask,), inventory), run, ties=False)
         [loads] = found.packing
         if found.outcome is Outcome.UNKNOWN:
