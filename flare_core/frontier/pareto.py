@@ -14,8 +14,8 @@ from flare_core.frontier.terms import checked, known, public, units, vector
 from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.options import TERMS, Options
-from flare_core.placement.packing import Loads, Problem
-from flare_core.placement.types import Outcome, Plan
+from flare_core.placement.packing import Ask, Loads, Problem
+from flare_core.placement.types import Outcome, Plan, Rejection
 from flare_core.solve.cpsat import Run
 from flare_core.solve.result import Search
 
@@ -74,19 +74,29 @@ def pareto(
     found = front_of(problem, wanted, Run(options, started), most_points)
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
-    [ask] = problem.asks
-    plan = partial(_plan, intent, problem, inventory, options)
     error = None
     if found.first is not None:  # refuses what has to be placed by means that are not there yet
         said = answer((_plain(intent),), problem, found.first, inventory, options, started)
         error = said.placements[0].error
+    plan = partial(_plan, intent, problem, inventory, options)
+    return _front(problem, wanted, found, plan, error)
+
+
+def _front(
+    problem: Problem,
+    terms: tuple[str, ...],
+    found: Found,
+    plan: Callable[[Loads], Plan],
+    error: Rejection | None,
+) -> Front:
+    [ask] = problem.asks
     return Front(
-        intent=intent.name,
-        terms=wanted,
+        intent=ask.name,
+        terms=terms,
         units=units(ask.needs),
         outcome=found.outcome,
-        points=tuple(_points(problem, wanted, found, plan)),
-        gaps=tuple(_gap(wanted, corner) for corner in found.open),
+        points=tuple(_points(ask, terms, found, plan)),
+        gaps=tuple(_gap(terms, corner) for corner in found.open),
         error=error,
         warnings=tuple(dict.fromkeys((*ask.needs.warnings, *ask.found.warnings, *found.warnings))),
     )
@@ -108,10 +118,7 @@ def _plain(intent: "Intent") -> "Intent":
     return patched(plain, {"constraints": {"negotiation": {"fallback_strategy": "fail"}}})
 
 
-def _points(
-    problem: Problem, terms: Sequence[str], found: Found, plan: Callable[[Loads], Plan]
-) -> Iterator[Point]:
-    [ask] = problem.asks
+def _points(ask: Ask, terms: Sequence[str], found: Found, plan: Callable[[Loads], Plan]) -> Iterator[Point]:
     names = (*terms, *(term for term in TERMS if term not in terms))
     certain = {term: known(ask, term) for term in names}
     for loads in found.points.values():

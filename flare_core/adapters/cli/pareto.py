@@ -1,7 +1,7 @@
 """``flare pareto``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -35,19 +35,34 @@ _MOST_GAPS: Final = 5
 """Gaps that are shown."""
 
 
+_Intent: TypeAlias = Annotated[
+    str, typer.Argument(metavar="INTENT", help="File of one intent (JSON); - is standard input.")
+]
+_Terms: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="TERM,TERM",
+        rich_help_panel=opt.SHOWING,
+        help="What is weighed against each other: two or three of cost, performance, latency, carbon.",
+    ),
+]
+_Points: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=opt.SHOWING,
+        help="Most points; a larger front is told in part, and where the gaps are. \\[default: 1000]",
+    ),
+]
+_Plot: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FILE.svg", rich_help_panel=opt.SHOWING, help="Draw the front into a file, too."),
+]
+
+
 def pareto(
-    intent: Annotated[
-        str, typer.Argument(metavar="INTENT", help="File of one intent (JSON); - is standard input.")
-    ],
+    intent: _Intent,
     inventory: opt.Inventories = None,
-    terms: Annotated[
-        str,
-        typer.Option(
-            metavar="TERM,TERM",
-            rich_help_panel=opt.SHOWING,
-            help="What is weighed against each other: two or three of cost, performance, latency, carbon.",
-        ),
-    ] = "cost,carbon",
+    terms: _Terms = "cost,carbon",
     assume: opt.Assume = None,
     usd_eur: opt.UsdEur = None,
     now: opt.Now = None,
@@ -56,19 +71,8 @@ def pareto(
     time_limit: opt.TimeLimit = None,
     effort: opt.Effort = None,
     workers: opt.Workers = None,
-    points: Annotated[
-        int | None,
-        typer.Option(
-            rich_help_panel=opt.SHOWING,
-            help="Most points; a larger front is told in part, and where the gaps are. \\[default: 1000]",
-        ),
-    ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.svg", rich_help_panel=opt.SHOWING, help="Draw the front into a file, too."
-        ),
-    ] = None,
+    points: _Points = None,
+    plot: _Plot = None,
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
