@@ -47,6 +47,8 @@ class Case:
         said, step = self.intent.written(path), self.step(path)
         if isinstance(said, list) and all(isinstance(one, str) for one in said):  # a set, whatever its order
             return ", ".join(sorted(map(str, said)))
+        if isinstance(said, bool):
+            return "true" if said else "false"
         if isinstance(said, str | int | float):
             return said
         if step is not None:

@@ -53,15 +53,18 @@ class Space:
     Attributes
     ----------
     place
-        Places an intent alone.
+        Places an intent, alone.
     stop
         Whether the time for explanations is over.
+    beside
+        Whether `place` places it beside other intents: then only placing tells what is possible.
     """
 
     needs: Requirements
     inventory: Inventory
     place: Placer
     stop: Callable[[], bool] = lambda: False
+    beside: bool = False
     solves: int = field(default=0, init=False)
     _known: dict[Paths, bool | None] = field(default_factory=dict, init=False)
     _offered: dict[Paths, tuple[Offered, ...]] = field(default_factory=dict, init=False)
@@ -71,6 +74,11 @@ class Space:
     def tasks(self) -> int:
         """How many tasks have to be placed; one of several is enough where any will do."""
         return 1 if self.needs.any_tasks else self.needs.tasks
+
+    @property
+    def _plain(self) -> bool:
+        """Whether room for its task is all that is needed."""
+        return self.tasks == 1 and not self.beside
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:
@@ -150,7 +158,7 @@ class Space:
         rooms = [sum(seats for bits, seats in offered if not bits & kept) for offered in self._left(gone)]
         if max(rooms) < self.tasks:
             return False
-        return self.tasks == 1 or any(
+        return self._plain or any(
             self.solve(reading) is not None
             for room, reading in zip(rooms, loosened(self.needs, gone), strict=True)
             if room >= self.tasks
@@ -196,10 +204,11 @@ class Space:
         """Return whether changed `needs` of the intent can be placed; None where that is not known."""
         if self.stop():
             return None
-        if int(self.room(needs)[1].sum()) < self.tasks:
+        tasks = 1 if needs.any_tasks else needs.tasks
+        if int(self.room(needs)[1].sum()) < tasks:
             return False
         try:
-            return self.tasks == 1 or self.solve(needs) is not None
+            return tasks == 1 or self.solve(needs) is not None
         except Unproven:
             return None
 

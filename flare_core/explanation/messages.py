@@ -8,7 +8,7 @@ from flare_core.errors import ErrorCode
 from flare_core.explanation.case import Case
 from flare_core.explanation.conflicts import Reasons
 from flare_core.explanation.feasible import Space
-from flare_core.explanation.relax import SPOT, Unproven
+from flare_core.explanation.relax import COUNT, SPOT, Unproven
 from flare_core.placement.types import Rejection
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Topic
@@ -109,6 +109,23 @@ def together(case: Case, paths: tuple[str, ...]) -> str:
 
 
 _NUMBERS = {2: ("two", "both"), 3: ("three", "all of")}
+
+
+def no_gpu(case: Case, path: str) -> str:
+    """Return the message where not even one GPU is to be had, whatever else gives way."""
+    told = f"no node of {len(case.inventory)} offers has a GPU free for {case.needs.name}"
+    if path == COUNT:
+        return f"{told}, whatever else gives way"
+    return f"No {case.asked(path)} GPUs available: no offer has {path} {case.asked(path)}, and {told}"
+
+
+def no_room(case: Case) -> str:
+    """Return the message where nothing that could give way helps."""
+    needs, funnel = case.needs, case.funnel
+    if funnel.accepted or not funnel.offers:
+        return overall(case).message
+    tasks = "its task" if needs.tasks == 1 else f"its {needs.tasks} tasks at once"
+    return f"none of {funnel.offers} offers has room for {tasks}, even without any constraint of {needs.name}"
 
 
 def overall(case: Case) -> Rejection:

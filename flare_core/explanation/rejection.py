@@ -13,18 +13,23 @@ from flare_core.explanation.case import Case
 from flare_core.explanation.conflicts import Reasons, reasons
 from flare_core.explanation.corrections import Remedy, remedies
 from flare_core.explanation.feasible import Space
-from flare_core.explanation.messages import message, overall, together
-from flare_core.explanation.relax import COUNT, Placer, handles, without
+from flare_core.explanation.messages import message, no_gpu, no_room, overall, together
+from flare_core.explanation.relax import COUNT, GPU, Placer, handles, without
 from flare_core.explanation.suggestions import Make, suggestions
 from flare_core.placement.types import Rejection
 from flare_core.requirements.types import Topic
+
+MODEL, MEMORY = f"{GPU}.model", f"{GPU}.memory"
+
+MOST_BESIDE = 1
+"""Constraints in one set up to which sets are looked for beside other intents, where each try is a plan."""
 
 
 def rejection(
     case: Case,
     place: Placer,
     *,
-    others: bool,
+    beside: Placer | None = None,
     make: Make | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Rejection:
@@ -34,27 +39,39 @@ def rejection(
     ----------
     place
         Places an intent alone on the whole inventory.
-    others
-        Whether other intents were placed beside it.
+    beside
+        Places an intent beside the other intents of the plan; None where it has none.
     make
         Places the changed intent as any other; without it there are no suggestions.
     stop
         Whether the time for explanations is over.
     """
     space = Space(case.needs, case.inventory, place, stop)
-    if others and space.possible(()):
-        name = case.needs.name
-        text = f"{name} would fit the inventory alone; the other intents of this plan take what it needs"
-        return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, text, "")
+    if beside is not None and space.possible(()):
+        left = Space(case.needs, case.inventory, beside, stop, beside=True)
+        return _whole(_taken(case), case, left, reasons(left, most=MOST_BESIDE), place, make)
     found = reasons(space)
     way_out = _named(space, found)
-    reason = overall(case) if way_out is None else _reason(case, space, found, way_out)
+    reason = _nothing_helps(case, space) if way_out is None else _reason(case, space, found, way_out)
+    return _whole(reason, case, space, found, place, make)
+
+
+def _taken(case: Case) -> Rejection:
+    name = case.needs.name
+    text = f"{name} would fit the inventory alone; the other intents of this plan take what it needs"
+    return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, text, "")
+
+
+def _whole(
+    reason: Rejection, case: Case, space: Space, found: Reasons, place: Placer, make: Make | None
+) -> Rejection:
+    """Return `reason` with conflicts, and what to do about them."""
     remedied = tuple(remedies(case, space, found.ways_out))
     cheapest = sorted(remedied, key=_effort)
-    made = () if make is None else suggestions(case.needs, cheapest, make, space.place)
+    made = () if make is None else suggestions(case.needs, cheapest, make, place)
     return replace(
         reason,
-        conflicts=found.conflicts or _no_gpu(space),
+        conflicts=found.conflicts or reason.conflicts,
         corrections=tuple(remedy.to_dict() for remedy in remedied),
         suggestions=made,
     )
@@ -82,14 +99,19 @@ def _reason(case: Case, space: Space, found: Reasons, way_out: tuple[str, ...]) 
     return Rejection(topic.code, text, path)
 
 
-def _no_gpu(space: Space) -> tuple[tuple[str, ...], ...]:
-    """Return the count of GPUs where not even one is to be had, but room for a task without any."""
-    if not space.needs.gpus or space.possible(space.paths) is not False:
-        return ()
-    bare = without(space.needs, space.paths)
+def _nothing_helps(case: Case, space: Space) -> Rejection:
+    """Return the rejection of what no known set of constraints keeps from being placed."""
+    if space.possible(space.paths) is not False:  # something may help, which was not settled
+        return overall(case)
+    bare = replace(without(space.needs, space.paths), tasks=1, max_tasks=1)
     limits = tuple(limit for limit in bare.limits if limit.rule not in ("gpus", "gpu-set"))
-    free = replace(space, needs=replace(bare, gpus=0, share=None, limits=limits))
-    return ((COUNT,),) if free.possible(()) else ()
+    no_gpus = replace(bare, gpus=0, share=None, limits=limits)
+    if space.fits(bare) or not space.needs.gpus or not space.fits(no_gpus):
+        return Rejection(ErrorCode.INSUFFICIENT_RESOURCES, no_room(case), "")
+    missing = (path for path in (MODEL, MEMORY) if space.having((path,)) == 0)
+    path = next(missing, COUNT)
+    topic = {MODEL: Topic.MODEL, MEMORY: Topic.MEMORY}.get(path, Topic.COUNT)
+    return Rejection(topic.code, no_gpu(case, path), path, conflicts=((COUNT,),))
 
 
 def _nowhere_so_many(space: Space) -> bool:
