@@ -29,7 +29,7 @@ from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.negotiation.deal import Verdict
 from flare_core.negotiation.offer import under_terms
-from flare_core.negotiation.table import Means, Table, instead, settle
+from flare_core.negotiation.table import Means, Table, beside, instead, settle
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
 from flare_core.placement.packing import Ask, Packing, Problem, totals
@@ -56,8 +56,8 @@ BRIEF_EFFORT = 0.2
 REASONS_EFFORT, SUGGESTIONS_EFFORT = 0.5, 0.3
 """Effort for all questions about the rejections of a plan, and for all that is suggested instead."""
 
-MOST_MADE = 24
-"""Suggestions that are placed for one plan."""
+MOST_PLANS, MOST_MADE = 60, 24
+"""Plans of several intents that are tried to explain one, and suggestions that are placed for it."""
 
 EXACT = 2**53
 """Sums in base units stay below this."""
@@ -128,6 +128,7 @@ def answer(
     _refuse_unsupported(problem, found)
     means = _means(problem, options, started, several=problem.several)
     table = settle(Table.of(problem, found), intents, means)
+    _refuse_unsupported(table.problem, table.found)
     plan = _plan(intents, table, options, started)
     _verify(plan, intents, inventory, options)
     return plan
@@ -314,6 +315,7 @@ def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: 
     why = _Why(
         Run(_brief(options, REASONS_EFFORT), started),
         Run(_brief(options, SUGGESTIONS_EFFORT), started),
+        iter(range(MOST_PLANS)),
         iter(range(MOST_MADE)),
     )
     for i, intent in enumerate(intents):
@@ -350,10 +352,11 @@ def _wishes(needs: Requirements, intent: "Intent") -> Mapping[int, str]:
 
 
 class _Why(NamedTuple):
-    """What all explanations of a plan may spend: questions, suggestions, and how many of these are placed."""
+    """What all explanations of a plan may spend: on questions, on suggestions, and in whole plans of each."""
 
     asking: Run
     making: Run
+    plans: Iterator[int]
     tries: Iterator[int]
 
 
@@ -377,13 +380,26 @@ def reason_of(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) ->
             return None
         return _instead(patched(intent, patch), intents, table, why.making)
 
+    others = any(table.found.packing)
     return rejection(
         case,
         _placer(inventory, why.asking),
-        others=any(table.found.packing),
+        beside=_placer_beside(table, why) if others else None,
         make=make,
         stop=lambda: why.asking.over,
     )
+
+
+def _placer_beside(table: Table, why: _Why) -> Placer:
+    """Return what places one intent beside those that are placed, for explanations."""
+    means = _means(table.problem, why.asking.options, why.asking.started, several=True, run=why.asking)
+
+    def place_beside(needs: Requirements) -> Solved | None:
+        if next(why.plans, None) is None:
+            raise Unproven(needs.name)
+        return beside(table, needs, means)
+
+    return place_beside
 
 
 def _brief(options: Options, effort: float) -> Options:
@@ -396,6 +412,8 @@ def _instead(changed: "Intent", intents: "Sequence[Intent]", table: Table, run: 
     means = _means(table.problem, options, started, several=any(table.found.packing), run=run)
     try:
         found = instead(table, means.ask(means.lower(changed)), means)
+        if found is not None:
+            _refuse_unsupported(found.problem, found.found)
     except NotSupportedError:
         return None
     if found is None:

@@ -66,13 +66,19 @@ def suggestions(
     placer
         Places requirements alone on the whole inventory, as cheaply as possible.
     """
-    tried = ((remedy, make(remedy.patch)) for remedy in islice(remedies, MOST_TRIED))
+    asking = (remedy for remedy in remedies if _asks_something(remedy.needs))
+    tried = ((remedy, make(remedy.patch)) for remedy in islice(asking, MOST_TRIED))
     found = [(remedy, made) for remedy, made in tried if made is not None]
     if not found:
         return ()
     kept = [one for one in found if not any(_beats(other, one) for other in found)]
     reference = reference_of(needs, placer)
     return tuple(_written(remedy, made, reference) for remedy, made in sorted(kept, key=_worth)[:MOST])
+
+
+def _asks_something(needs: Requirements) -> bool:
+    """Whether a task takes anything that is paid for: nothing for nothing is no help."""
+    return bool(needs.gpus or needs.cpu_milli or needs.memory_mib)
 
 
 def _worth(one: tuple[Remedy, Made]) -> tuple[Fraction, Fraction, Fraction]:
@@ -92,7 +98,9 @@ def _beats(one: tuple[Remedy, Made], other: tuple[Remedy, Made]) -> bool:
 
 
 def reference_of(needs: Requirements, placer: Placer) -> Reference:
-    """Return what the changed intents are compared with."""
+    """Return what the changed intents are compared with; without GPUs there is no request but the budget."""
+    if not needs.gpus:
+        return _budget(needs)
     beside = {handle.path for handle in handles(needs) if not handle.path.startswith(GPU)} - {SPOT}
     bare = replace(without(needs, beside), spot=False, preferences=())
     try:

@@ -97,14 +97,19 @@ def settle(table: Table, intents: "Sequence[Intent]", means: Means) -> Table:
     left = [ask for ask, loads in zip(table.problem.asks, table.found.packing, strict=True) if not loads]
     for ask in sorted(left, key=lambda ask: (-ask.priority, ask.name)):
         intent = named[ask.name]
-        if intent.constraints.negotiation is not None and table.settled(ask):
+        if intent.constraints.negotiation is not None and table.settled(ask) and not _too_late(ask):
             table = _negotiated(table, intent, means)
     return table
 
 
+def _too_late(ask: Ask) -> bool:
+    """Whether it could not end by its deadline: then there is nothing to negotiate about, or to wait for."""
+    return any(limit.rule == "too-late" for limit in ask.needs.limits)
+
+
 def _negotiated(table: Table, intent: "Intent", means: Means) -> Table:
     def tried(changed: "Intent") -> Solved | None:
-        return beside(table, changed, means)
+        return beside(table, means.lower(changed), means)
 
     deal = negotiate(intent, table.problem.inventory, tried, means.timer)
     after = replace(table, deals={**table.deals, intent.name: deal})
@@ -156,16 +161,16 @@ def _as_asked(table: Table, ask: Ask, *, proven: bool) -> Table:
     return replace(table, problem=replace(table.problem, asks=asks), found=found)
 
 
-def beside(table: Table, intent: "Intent", means: Means) -> Solved | None:
-    """Place a changed intent as cheaply as possible beside what is placed, which gets no worse for it.
+def beside(table: Table, needs: Requirements, means: Means) -> Solved | None:
+    """Place changed needs as cheaply as possible beside what is placed, which gets no worse for it.
 
     Raises
     ------
     Unproven
         Where neither a place was found nor that there is none.
     """
-    needs = replace(means.lower(intent), objective=Objective.COST)
-    ask = means.ask(replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs)
+    least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
+    ask = means.ask(replace(least, objective=Objective.COST))
     joined = _joined(table, silent(ask) if any(table.found.packing) else ask, means.trial)
     if _kept(table, joined, ask.name) and not _harmed(table, joined):
         loads = _loads(joined, ask.name)

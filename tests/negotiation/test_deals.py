@@ -195,6 +195,12 @@ def test_preferences_are_soft_beside_other_fallbacks() -> None:
     assert [path for path, _, _ in gave_way(placement)] == ["workload.resources.gpu.interconnect", HOURLY]
 
 
+def test_what_cannot_end_in_time_does_not_wait() -> None:
+    asked = asking({}, kind="job", constraints__deadline="2026-01-01T00:00:00Z")
+    placement = only(world(asked, offer("a")).document())
+    assert (placement["status"], placement["error"]["error_code"]) == ("rejected", "INSUFFICIENT_RESOURCES")
+
+
 def test_an_offer_knows_its_end_in_python_too() -> None:
     plan = world(intent(constraints__negotiation={}, **DEAR), offer("a", "1.10")).place()
     [placement] = plan.placements
