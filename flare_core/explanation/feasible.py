@@ -208,7 +208,7 @@ class Space:
         if int(self.room(needs)[1].sum()) < tasks:
             return False
         try:
-            return tasks == 1 or self.solve(needs) is not None
+            return (tasks == 1 and not self.beside) or self.solve(needs) is not None
         except Unproven:
             return None
 

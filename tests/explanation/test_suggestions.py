@@ -131,6 +131,35 @@ def test_beside_other_intents_a_suggestion_is_what_they_leave() -> None:
     assert [row["offer"] for row in one["placement"]["assignments"]] == ["p"]
 
 
+def test_what_others_take_leaves_suggestions_too() -> None:
+    """Four of eight GPUs are left beside the first intent, and that is judged."""
+    given = world([intent("a", gpus=4), intent("b", gpus=8)], offer("o", 8, gpus=8))
+    rejected = next(p for p in answer(given.place())["placements"] if p["intent"] == "b")["error"]
+    assert rejected["error_code"] == "INSUFFICIENT_RESOURCES"
+    assert "other intents of this plan" in rejected["message"]
+    assert rejected["conflicts"] == [["workload.resources.gpu.count"]]
+    [one] = rejected["suggestions"]
+    assert one["changes"] == [{"path": "workload.resources.gpu.count", "asked": "8", "needed": "4"}]
+
+
+def test_without_gpus_costs_are_compared_with_the_budget_and_nothing_is_no_alternative() -> None:
+    asked = intent(gpus=0, constraints__max_hourly_cost="0.10 EUR")
+    made = suggested(world(asked, offer("a", "0.96")))
+    assert made
+    assert all(one["cost_difference"] is not None for one in made)
+    assert all(eur(one["hourly_cost"]) for one in made)
+
+
+def test_no_suggestion_needs_what_is_not_supported() -> None:
+    """With half the memory one task of any number fits, and the others would have to run in waves."""
+    asked = intent("j", "batch", 5, workload__resources__memory="64Gi")
+    del asked["constraints"]["deadline"]
+    asked["workload"]["job"]["completion_policy"] = "Any"
+    given = world(asked, offer("a", gpus=1))
+    for one in suggested(given):
+        applied(given, 0, one)
+
+
 @pytest.mark.parametrize(
     ("value", "reference", "told"),
     [(8, 10, "-20%"), (10, 10, "+0%"), (23, 20, "+15%"), (None, 10, None), (1, None, None), (1, 0, None)],
