@@ -205,7 +205,7 @@ class Inside:
         return keys, tuple(self.chart(*listed[key]) for key in used.tolist())
 
     def _told_apart(self, code: int) -> bool:
-        return self.cuts[code] is None and not linked(self.kinds[code]).ports
+        return self.cuts[code] is None and not linked(self.kinds[code]).uniform
 
     def free(self, group: int) -> int:
         """Return the wholly free GPUs of a node of a group, as a bit set."""

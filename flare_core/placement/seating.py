@@ -166,7 +166,7 @@ def _party(one: Guests, free: int, graph: LinkGraph | None) -> Party:
     if guest.want is not None or graph is None or not ask.needs.gpus:
         return Party(ask.needs.gpus, tasks, first.group, want=guest.want)
     k = ask.needs.gpus
-    if graph.ports:
+    if graph.uniform:
         return Party(k, tasks, first.group, cost=_cost(ask, one.span, first.candidate))
     return Party(k, tasks, first.group, tuple(_options(ask, one.span, first, free)))
 
@@ -195,7 +195,7 @@ def _total(seated: Seated) -> Cost:
 
 
 def _connected(graph: LinkGraph, left: int) -> float:
-    return 0.0 if graph.ports or left.bit_count() < 2 else tree_rate(graph, left)
+    return 0.0 if graph.uniform or left.bit_count() < 2 else tree_rate(graph, left)
 
 
 def _numbers(placed: Sequence[Sequence[Placed]]) -> list[list[Gpus]]:
@@ -206,7 +206,7 @@ def _ways(graph: LinkGraph, free: int, parties: Sequence[Party], opened: int) ->
     """Yield (wholly free GPUs that shares open, sets of the whole tasks)."""
     whole = [party for party in parties if party.want is None and party.k]
     for reserved in _all_sets(free, opened):
-        if graph.ports:
+        if graph.uniform:
             yield reserved, _lowest(free & ~reserved, whole)
         else:
             yield from ((reserved, seated) for seated in _families(free & ~reserved, whole))

@@ -89,7 +89,7 @@ def chart(
     room = free.bit_count() // wish.k
     if not room:
         return Chart((), 0)
-    if graph.ports:
+    if graph.uniform:
         return _alike(graph, wish, rating_tflops, stated, room)
     members = [i for i in range(graph.gpus) if free >> i & 1]
     sets = _sets(members, wish.k)

@@ -48,6 +48,9 @@ PCIe 3.0 x16 (PCI-SIG, 15.75 GB/s, marketed as 16); one link of NVLink 1 (NVIDIA
 six links of NVLink 2 into the NVSwitches of a DGX-2 (NVIDIA NVSwitch technical overview).
 """
 
+MOST_GPUS: Final = 16
+"""GPUs of a node up to which links that are not all alike are looked at; of more the label alone counts."""
+
 Link = tuple[int, int, LinkClass, float | None]
 """Two GPUs, the class of their link and its GB/s in one direction (None: not stated)."""
 
@@ -119,16 +122,18 @@ def graph_of(
         The offer's links as an inventory holds them (JSON); GPUs without a stated link have none.
     """
     port = None if interconnect_gbps is None else interconnect_gbps / 16
+    flat = _flat(gpus, CLASS_OF.get(interconnect or "", LinkClass.NONE), port)
     if links is not None:
-        return _joined(gpus, _stated(links), port)
-    template = template_of(model, memory_mib, gpus, interconnect, topology)
-    if template is not None:
-        return graph_of_template(template)
-    pairs = _labelled(gpus, interconnect, topology)
-    if pairs is not None:
+        graph = _joined(gpus, _stated(links), port)
+    elif (template := template_of(model, memory_mib, gpus, interconnect, topology)) is not None:
+        joined = [(a, b, CLASS_OF[kind], rate / 2) for a, b, kind, rate in template.links]
+        graph = _joined(gpus, joined, None)
+    elif (pairs := _labelled(gpus, interconnect, topology)) is not None:
         least = LinkClass.NVSWITCH if topology == "nvswitch" else CLASS_OF[interconnect or ""]
-        return _joined(gpus, [(a, b, least, None) for a, b in pairs], port)
-    return _flat(gpus, CLASS_OF.get(interconnect or "", LinkClass.NONE), port)
+        graph = _joined(gpus, [(a, b, least, None) for a, b in pairs], port)
+    else:
+        return flat
+    return graph if gpus <= MOST_GPUS or graph.uniform else flat
 
 
 @lru_cache(maxsize=256)

@@ -34,6 +34,9 @@ CLASSES: Final[Mapping[str | None, int]] = {
     "nvswitch": NVSWITCH,
 }
 
+MOST_GPUS: Final = 16
+"""GPUs of a node up to which links that differ are looked at."""
+
 NOMINAL_GBYTES: Final = (0.0, 16.0, 20.0, 150.0)
 """GB/s in one direction of a link that does not say, by class: the slowest ever sold."""
 
@@ -101,20 +104,29 @@ def _links(
     topology: str | None,
     stated: str | None,
 ) -> Links:
-    if stated is not None:
-        return _built(gpus, _stated(stated), gbps)
+    flat = _flat(gpus, interconnect, gbps)
     template = template_of(model, memory_mib, gpus, interconnect, topology)
-    if template is not None:
+    if stated is not None:
+        links = _built(gpus, _stated(stated), gbps)
+    elif template is not None:
         said = (((a, b), CLASSES[kind], both / 2) for a, b, kind, both in template.links)
-        return _built(gpus, said, gbps)
-    pairs, kind = _labelled(gpus, topology), CLASSES.get(interconnect, NONE)
-    if topology == "nvswitch" and interconnect in (None, "nvlink", "nvswitch"):
-        kind = NVSWITCH
-    elif topology == "nvswitch" or kind == NONE:
-        pairs = None
-    if pairs is None:
-        return _flat(gpus, interconnect, gbps)
-    return _built(gpus, ((pair, kind, None) for pair in pairs), gbps)
+        links = _built(gpus, said, gbps)
+    else:
+        pairs, kind = _labelled(gpus, topology), CLASSES.get(interconnect, NONE)
+        if topology == "nvswitch" and interconnect in (None, "nvlink", "nvswitch"):
+            kind = NVSWITCH
+        elif topology == "nvswitch" or kind == NONE:
+            return flat
+        if pairs is None:
+            return flat
+        links = _built(gpus, ((pair, kind, None) for pair in pairs), gbps)
+    # Of more GPUs the label counts, unless all pairs are alike.
+    return links if gpus <= MOST_GPUS or _alike(links) else flat
+
+
+def _alike(links: Links) -> bool:
+    every = {links.link(a, b) for a, b in combinations(range(links.gpus), 2)}
+    return len(every) <= 1
 
 
 def _stated(text: str) -> Iterator[tuple[Pair, int, float | None]]:

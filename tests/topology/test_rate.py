@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ortools.linear_solver import pywraplp
 
-from flare_core.topology.graph import LinkClass, LinkGraph
+from flare_core.catalog.links import LinkTemplate
+from flare_core.topology.graph import LinkClass, LinkGraph, graph_of_template
 from flare_core.topology.rate import HOST_GBYTES, tree_rate, tree_rates
 from tests.topology.linked import KINDS, Link, clique, everything, linked, links_of
 
@@ -174,7 +175,8 @@ def test_without_links_the_host_is_what_is_left() -> None:
 def test_beyond_what_is_searched_it_is_a_lower_bound() -> None:
     ring: list[Link] = [(gpu, (gpu + 1) % 20, "nvlink", 100) for gpu in range(20)]
     chords: list[Link] = [(a, b, "nvlink", 60) for a, b in combinations(range(20), 2) if 1 < b - a < 19]
-    rate = tree_rate(linked(20, [*ring, *chords]), everything(20))
+    links = tuple((min(a, b), max(a, b), kind, float(speed)) for a, b, kind, speed in [*ring, *chords])
+    rate = tree_rate(graph_of_template(LinkTemplate("large", 20, links, "none")), everything(20))
     assert rate == pytest.approx(20 * 30 / 2)
     assert rate < (20 * 50 + 170 * 30) / 19  # the partition into single GPUs
 

@@ -1,5 +1,6 @@
 """Cliques, rings, meshes and switches, against networkx' own algorithms."""
 
+from collections.abc import Iterable
 from itertools import combinations
 from random import Random
 from typing import Any, TypeAlias
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networkx.algorithms.isomorphism import GraphMatcher
 
-from flare_core.catalog.links import TEMPLATES
-from flare_core.topology.graph import LinkClass, LinkGraph, graph_of
+from flare_core.catalog.links import TEMPLATES, LinkTemplate
+from flare_core.topology.graph import LinkClass, LinkGraph, graph_of, graph_of_template
 from flare_core.topology.shapes import (
     has_mesh,
     has_path,
@@ -152,18 +153,42 @@ def test_sixteen_gpus_in_two_unlike_halves_have_no_ring(left: int, right: int) -
     assert has_mesh(adjacency_of(graph), 2**16 - 1) == (left == right)
 
 
+def large(size: int, pairs: Iterable[tuple[int, int]]) -> LinkGraph:
+    """Return a graph of more GPUs than offers' links are looked at."""
+    links = tuple((min(pair), max(pair), "nvlink", 40.0) for pair in pairs)
+    return graph_of_template(LinkTemplate("large", size, links, "none"))
+
+
+def ring_of(size: int) -> list[tuple[int, int]]:
+    return [(gpu, (gpu + 1) % size) for gpu in range(size)]
+
+
+def grid_of(size: int) -> list[tuple[int, int]]:
+    width = min(w for w in range(1, size + 1) if size % w == 0 and w * w >= size)
+    across = [(a, a + 1) for a in range(size) if (a + 1) % width]
+    return across + [(a, a + width) for a in range(size - width)]
+
+
 @pytest.mark.parametrize("size", [18, 24, 40])
 def test_larger_sets_are_seen_in_the_order_of_their_numbers(size: int) -> None:
     whole = (1 << size) - 1
-    for topology in ("ring", "mesh", "all-to-all"):
-        graph = node(gpus=size, interconnect="nvlink", topology=topology)
+    shapes = {"ring": ring_of(size), "mesh": grid_of(size), "all-to-all": combinations(range(size), 2)}
+    for topology, pairs in shapes.items():
+        graph = large(size, pairs)
         assert has_shape(graph, whole, topology, 2)
         assert has_shape(graph, whole, "all-to-all", 2) == (topology == "all-to-all")
-    mesh = node(gpus=size, interconnect="nvlink", topology="mesh")
+    mesh = large(size, grid_of(size))
     assert has_shape(mesh, 0b11 << 3, "ring", 2), "small sets of large nodes are exact"
     assert not has_shape(mesh, 0b101 << 3, "ring", 2)
-    path = node(gpus=19, interconnect="nvlink", topology="ring")
-    assert has_shape(path, 2**19 - 1, "mesh", 2)
+    assert has_shape(large(19, ring_of(19)), 2**19 - 1, "mesh", 2)
+
+
+@pytest.mark.parametrize(("size", "known"), [(16, True), (17, False), (64, False)])
+def test_of_many_gpus_links_that_differ_are_not_looked_at(size: int, known: bool) -> None:
+    ring = node(gpus=size, interconnect="nvlink", topology="ring")
+    assert ring.known == known
+    assert ring.uniform == (not known)
+    assert node(gpus=size, interconnect="nvlink", topology="all-to-all").known
 
 
 def test_links_count_from_the_asked_class_on() -> None:
