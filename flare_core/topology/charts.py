@@ -5,11 +5,10 @@ alike there is one grade and nobody has to say which GPUs are meant; else the gr
 tasks on the same node take disjoint ones.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +19,6 @@ from flare_core.topology.shapes import has_shape, set_class
 
 INTERCONNECT, TOPOLOGY = 1, 2
 """Bits of what a set misses."""
-
-MOST_SETS = 13_000
-"""Sets that are looked at one by one: all of 16 GPUs."""
 
 
 class Wish(NamedTuple):
@@ -92,7 +88,7 @@ def chart(
     if graph.uniform:
         return _alike(graph, wish, rating_tflops, stated, room)
     members = [i for i in range(graph.gpus) if free >> i & 1]
-    sets = _sets(members, wish.k)
+    sets = sorted(sum(1 << i for i in some) for some in combinations(members, wish.k))
     ppm = efficiency_ppm(graph, np.array(sets, np.int64), rating_tflops, stated).tolist()
     by_grade: dict[tuple[int, int, int], list[int]] = {}
     for mask, efficiency in zip(sets, ppm, strict=True):
@@ -107,14 +103,6 @@ def chart(
     if len(grades) == 1 and len(good) == len(sets):
         grades = [grades[0]._replace(sets=())]
     return Chart(tuple(grades), most_disjoint(good), blind=rating_tflops is None)
-
-
-def _sets(members: list[int], k: int) -> list[int]:
-    """Return all sets of `k` members; beyond `MOST_SETS` only neighbours in the order of their numbers."""
-    every: Iterable[Iterable[int]] = combinations(members, k)
-    if comb(len(members), k) > MOST_SETS:
-        every = (members[first : first + k] for first in range(len(members) - k + 1))
-    return sorted(sum(1 << i for i in some) for some in every)
 
 
 def _alike(
