@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import flare_core as flare
-from benchmarks import gangs, instances, phases, scenarios, subsets
+from benchmarks import gangs, instances, phases, scenarios, subsets, unplaced
 from benchmarks.phases import Call, Loaded
 from flare_core.inventory.types import NodeGroups, freeze
 
@@ -243,6 +243,19 @@ def _several() -> Iterator[Row]:
     )
 
 
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+def _unplaced() -> Iterator[Row]:
+    worlds = [(scenario, unplaced.read(scenario)) for scenario in unplaced.SCENARIOS]
+    first = [timed(unplaced.say_first(world), s.name) for s, world in worlds if s in unplaced.SINGLE]
+    what = "rejected intent, 10,000 offers: code, message, first conflict, best suggestion"
+    yield _worst(Row(what, "ms", 50, note="one task"), first)
+    everything = [timed(unplaced.refuse(world), s.name) for s, world in worlds]
+    what = "… all conflicts and corrections up to size 3, five suggestions"
+    yield _worst(Row(what, "ms", 500), everything)
+
+
 # --- which GPUs -------------------------------------------------------------------------------------
 
 
@@ -365,6 +378,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "fronts": lambda _: _fronts(),
     "coupled": lambda _: _coupled(),
     "several": lambda _: _several(),
+    "unplaced": lambda _: _unplaced(),
     "subsets": lambda _: _subsets(),
     "instances": lambda _: _instances(),
     "gangs": lambda _: _gangs(),

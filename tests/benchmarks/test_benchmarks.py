@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import flare_core as flare
-from benchmarks import phases, scenarios, table
+from benchmarks import phases, scenarios, table, unplaced
 from benchmarks.phases import Loaded
 from benchmarks.scenarios import Scenario
 from flare_core.adapters.cli import main
@@ -110,3 +110,14 @@ def test_without_a_checkout_there_is_nothing_to_run(
     with pytest.raises(SystemExit, match="2"):
         main(["bench"])
     assert "expected a checkout of the repository" in capsys.readouterr().err
+
+
+def test_what_is_timed_of_a_refusal_is_what_it_says() -> None:
+    """There is a conflict and a suggestion in each whole one, and what is placed first works."""
+    for scenario in unplaced.SINGLE:
+        loaded = unplaced.read(scenario)
+        [whole] = unplaced.refuse(loaded)().placements
+        assert whole.error is not None
+        assert whole.error.conflicts
+        assert whole.error.suggestions
+        assert unplaced.say_first(loaded)().placements[0].status is flare.Status.PLACED
