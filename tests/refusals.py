@@ -11,8 +11,8 @@ import flare_core as flare
 from flare_core.candidates.screen import screen
 from flare_core.engine import ask_of
 from flare_core.explanation.case import Case
-from flare_core.explanation.changes import dropped
 from flare_core.explanation.feasible import Space
+from flare_core.explanation.ladder import dropped
 from flare_core.explanation.relax import Placer, Solved
 from flare_core.intent.patch import merged
 from flare_core.placement.packing import Problem, totals

@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from flare_core.explanation.case import Case, Values
-from flare_core.explanation.changes import Ladder, Step, dropped, ladder
+from flare_core.explanation.changes import ladder
 from flare_core.explanation.conflicts import MOST_PATHS
 from flare_core.explanation.feasible import Space
+from flare_core.explanation.ladder import Ladder, Step, dropped
 from flare_core.explanation.relax import Solved, Unproven
 from flare_core.intent.json import Json
 from flare_core.placement.packing import Totals

@@ -7,9 +7,9 @@ import pytest
 
 import flare_core as flare
 from flare_core.explanation import corrections
-from flare_core.explanation.changes import UNLIMITED
 from flare_core.explanation.conflicts import reasons
 from flare_core.explanation.corrections import Remedy, remedies
+from flare_core.explanation.ladder import UNLIMITED
 from flare_core.explanation.relax import Solved, Unproven
 from flare_core.intent.patch import merged
 from flare_core.placement.types import Status

@@ -8,7 +8,7 @@ import pytest
 
 import flare_core as flare
 from flare_core.errors import ErrorCode
-from flare_core.explanation.changes import UNLIMITED, dropped
+from flare_core.explanation.ladder import UNLIMITED, dropped
 from flare_core.explanation.relax import COUNT, GPU, SPOT, handles, loosened, without
 from flare_core.intent.patch import patch_of, patched
 from flare_core.quantities import parse_moment
