@@ -1,0 +1,186 @@
+"""Who has which node, GPU, slot and instance: booked in the transaction that has checked it.
+
+A booking holds until it is released, also beyond its end: a run that is late still has its GPUs. What begins
+after the end of a booking may be booked before that. Offers that never run out are booked too, and never
+refused for others' sake.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from flare_core.adapters.gateway.errors import ConflictError
+from flare_core.adapters.gateway.rooms import Clash, Held, Seat, choose_starts, clashes, is_elastic, room_of
+from flare_core.adapters.gateway.store import require_write
+from flare_core.adapters.gateway.store.tables import bookings
+from flare_core.inventory.types import Inventory
+from flare_core.placement.ledger import Demand
+from flare_core.placement.nodes import card_at
+from flare_core.placement.types import Plan
+from flare_core.sharing.cards import MILLI
+
+
+class TakenError(ConflictError):
+    """What is to be booked is not free: find another placement.
+
+    Parameters
+    ----------
+    clashes
+        What stands in the way, node by node.
+    """
+
+    def __init__(self, clashes: Sequence[Clash]) -> None:
+        super().__init__("the capacity was taken in the meantime")
+        self.clashes = tuple(clashes)
+
+
+def book(
+    connection: Connection, inventory: Inventory, intent: str, seats: Iterable[Seat], now: datetime
+) -> tuple[Seat, ...]:
+    """Book seats for an intent, all or none.
+
+    Parameters
+    ----------
+    connection
+        A ``write`` transaction.
+    inventory
+        What there is now, without what FLARE itself has booked.
+
+    Returns
+    -------
+    tuple of Seat
+        The seats, with the starts of MIG instances that were chosen.
+
+    Raises
+    ------
+    TakenError
+        If a seat is not free; nothing is booked then.
+    """
+    require_write(connection)
+    new = [Held(intent, seat) for seat in seats]
+    settled: list[Held] = []
+    found: list[Clash] = []
+    for (offer, node), own, others in _by_node(connection, new, now):
+        if is_elastic(inventory, offer):
+            others = [h for h in others if h.intent == intent]
+        outcome = _fitted(inventory, offer, node, others, own)
+        if isinstance(outcome, list):
+            settled += outcome
+        else:
+            found += outcome
+    if found:
+        raise TakenError(found)
+    if settled:
+        connection.execute(insert(bookings), [_columns(h) for h in settled])
+    return tuple(h.seat for h in settled)
+
+
+def release(connection: Connection, intent: str, now: datetime) -> int:
+    """Give back all that an intent holds; return how many seats that were, 0 the second time."""
+    own = (bookings.c.intent == intent, bookings.c.released.is_(None))
+    return connection.execute(update(bookings).where(*own).values(released=now)).rowcount
+
+
+def held(connection: Connection, offers: Collection[str] | None = None) -> tuple[Held, ...]:
+    """Return what is booked and not released, in the order of booking; of some offers, or of all."""
+    query = select(bookings).where(bookings.c.released.is_(None)).order_by(bookings.c.id)
+    if offers is not None:
+        query = query.where(bookings.c.offer.in_(sorted(offers)))
+    return tuple(map(_held, connection.execute(query)))
+
+
+def seats_of(plan: Plan, number: int, each: Demand) -> Iterator[Seat]:
+    """Yield the seats of a plan's placement.
+
+    Parameters
+    ----------
+    number
+        Which placement.
+    each
+        What one task takes beside its GPUs.
+    """
+    a, inventory = plan.assignments, plan.inventory
+    for r in range(*plan.placements[number].rows.indices(len(a))):
+        row, end = int(a.offer[r]), int(a.end_s[r])
+        card = card_at(inventory, int(inventory.groups.offer.searchsorted(row)))
+        milli = max(0, int(a.gpu_milli[r]))
+        yield Seat(
+            offer=inventory.ids[row],
+            node=int(a.node[r]),
+            gpus=tuple(a.gpu_indices[a.gpu_offsets[r] : a.gpu_offsets[r + 1]].tolist()),
+            # Thousandths were rounded down, so the slots they stand for are found upwards.
+            slots=-(-milli * card.slots // MILLI) if card else 0,
+            profile=a.mig_profile[r],
+            cpu_milli=each.cpu_milli,
+            memory_mib=each.memory_mib,
+            storage_mib=each.storage_mib,
+            start=datetime.fromtimestamp(int(a.start_s[r]), UTC),
+            end=None if end < 0 else datetime.fromtimestamp(end, UTC),
+        )
+
+
+def _fitted(
+    inventory: Inventory, offer: str, node: int, others: Sequence[Held], own: Sequence[Held]
+) -> list[Held] | tuple[Clash, ...]:
+    """Return the seats of one node as they can be booked, or what stands in the way."""
+    room = room_of(inventory, offer, node)
+    if isinstance(room, str):
+        return (Clash(offer, node, room),)
+    near = [h for h in others if any(h.seat.meets(new.seat) for new in own)]
+    chosen = choose_starts(room, near, own)
+    if isinstance(chosen, str):
+        return (Clash(offer, node, chosen, tuple(sorted({h.intent for h in near}))),)
+    return tuple(Clash(offer, node, what, by) for what, by in clashes(room, near, chosen)) or chosen
+
+
+def _by_node(
+    connection: Connection, new: Sequence[Held], now: datetime
+) -> Iterator[tuple[tuple[str, int], list[Held], list[Held]]]:
+    """Yield each node with its new seats and those that are held on it."""
+    own: dict[tuple[str, int], list[Held]] = defaultdict(list)
+    for h in new:
+        own[h.seat.offer, h.seat.node].append(h)
+    others: dict[tuple[str, int], list[Held]] = defaultdict(list)
+    for h in held(connection, {offer for offer, _ in own}):
+        late = h.seat.end is not None and h.seat.end <= now
+        others[h.seat.offer, h.seat.node].append(replace(h, seat=replace(h.seat, end=None)) if late else h)
+    for place in sorted(own):
+        yield place, own[place], others[place]
+
+
+def _columns(h: Held) -> dict[str, object]:
+    seat = h.seat
+    return {
+        "intent": h.intent,
+        "offer": seat.offer,
+        "node": seat.node,
+        "gpus": " ".join(map(str, seat.gpus)),
+        "slots": seat.slots,
+        "profile": seat.profile,
+        "starts": " ".join(map(str, seat.starts)),
+        "cpu_milli": seat.cpu_milli,
+        "memory_mib": seat.memory_mib,
+        "storage_mib": seat.storage_mib,
+        "start": seat.start,
+        "end": seat.end,
+    }
+
+
+def _held(row: Row[tuple[object, ...]]) -> Held:
+    seat = Seat(
+        offer=row.offer,
+        node=row.node,
+        gpus=tuple(map(int, row.gpus.split())),
+        slots=row.slots,
+        profile=row.profile,
+        starts=tuple(map(int, row.starts.split())),
+        cpu_milli=row.cpu_milli,
+        memory_mib=row.memory_mib,
+        storage_mib=row.storage_mib,
+        start=row.start,
+        end=row.end,
+    )
+    return Held(row.intent, seat)

@@ -1,0 +1,408 @@
+"""The life of an intent: its states, what it has cost, and everything that became of it.
+
+::
+
+    pending ─→ reserved ─→ running ─→ completed
+       │  ↖       │  ↖       │
+       └─→ queued ←──────────┘     and from each of these to failed or cancelled
+
+The reference knows ``queued`` and ``reserved`` as ``pending``; `State.word` is what users are told.
+"""
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, literal, select, tuple_, update
+
+from flare_core.adapters.gateway.errors import ConflictError, NotFoundError
+from flare_core.adapters.gateway.events import tell
+from flare_core.adapters.gateway.ledger import book, release
+from flare_core.adapters.gateway.rooms import Seat
+from flare_core.adapters.gateway.store.rows import ensure_user, sha256
+from flare_core.adapters.gateway.store.tables import EPOCH, MICROSECOND, Moment, history, intents
+from flare_core.inventory.fields import canonical_json
+from flare_core.inventory.types import Inventory
+
+
+class State(StrEnum):
+    """Where an intent is in its life."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RESERVED = "reserved"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def word(self) -> str:
+        """The status word of the API."""
+        return "pending" if self in (State.QUEUED, State.RESERVED) else self.value
+
+    @property
+    def live(self) -> bool:
+        """Whether it has not ended."""
+        return bool(NEXT[self])
+
+
+_OVER = frozenset({State.FAILED, State.CANCELLED})
+NEXT: Final[Mapping[State, frozenset[State]]] = {
+    State.PENDING: _OVER | {State.QUEUED, State.RESERVED},
+    State.QUEUED: _OVER | {State.RESERVED},
+    State.RESERVED: _OVER | {State.RUNNING, State.QUEUED},  # a backend may not keep its word
+    State.RUNNING: _OVER | {State.COMPLETED, State.QUEUED},  # nor its nodes
+    State.COMPLETED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+"""What may become of what."""
+HOLDING: Final = frozenset({State.RESERVED, State.RUNNING})
+"""Where an intent has bookings."""
+
+_HOUR: Final = timedelta(hours=1) // MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What has come together, exactly: micro-EUR, and the rest in 3,600,000,000ths of one."""
+
+    ueur: int = 0
+    rest: int = 0
+
+    def plus(self, hourly_ueur: int, elapsed: timedelta) -> "Cost":
+        """Return the cost after so much longer; a clock that was set back costs nothing."""
+        more, rest = divmod(self.rest + hourly_ueur * max(0, elapsed // MICROSECOND), _HOUR)
+        return Cost(self.ueur + more, rest)
+
+    @property
+    def rounded_ueur(self) -> int:
+        """Micro-EUR, rounded up."""
+        return self.ueur + (self.rest > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An intent as the store knows it.
+
+    Attributes
+    ----------
+    document, sha256
+        The intent as canonical JSON, and its hash.
+    version
+        Counts the changes, from 1.
+    gpus
+        GPUs asked for.
+    hourly_ueur
+        What it costs where it is placed, micro-EUR per hour; None before.
+    placement, error
+        The placement, the error object: JSON objects of the engine.
+    started, ended
+        First run, end of life.
+    cost, settled
+        What it had cost at the moment `settled`; None while nothing accrues.
+    """
+
+    id: str
+    user: str
+    name: str
+    document: str
+    sha256: str
+    state: State
+    version: int
+    gpus: int
+    created: datetime
+    changed: datetime
+    hourly_ueur: int | None = None
+    placement: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    settled: datetime | None = None
+    cost: Cost = Cost()
+
+    def cost_at(self, now: datetime) -> Cost:
+        """Return what it has cost until `now`."""
+        if self.settled is None or self.hourly_ueur is None:
+            return self.cost
+        return self.cost.plus(self.hourly_ueur, now - self.settled)
+
+    def runtime_at(self, now: datetime) -> timedelta | None:
+        """Return how long ago its first run began, until its end; None before."""
+        if self.started is None:
+            return None
+        return max(timedelta(), (self.ended or now) - self.started)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transition; ``before`` is None for the first."""
+
+    version: int
+    before: State | None
+    after: State
+    at: datetime
+    reason: str
+
+
+def submit(
+    connection: Connection, user: str, name: str, document: Mapping[str, Any], gpus: int, now: datetime
+) -> Record:
+    """Accept an intent, in a ``write`` transaction.
+
+    Parameters
+    ----------
+    name
+        Name of the workload, one of a kind among the user's live intents.
+    gpus
+        GPUs that it asks for, for quotas.
+
+    Raises
+    ------
+    ConflictError
+        If a live intent of the user has that name.
+    """
+    taken = (intents.c.user == user, intents.c.name == name, intents.c.live)
+    if connection.execute(select(intents.c.id).where(*taken)).first():
+        raise ConflictError(f"an intent named {name!r} has not ended yet")
+    ensure_user(connection, user, now)
+    text = canonical_json(document)
+    intent = f"intent-{secrets.token_hex(16)}"
+    record = Record(intent, user, name, text, sha256(text), State.PENDING, 1, gpus, now, now)
+    connection.execute(insert(intents).values(_columns(record)))
+    _tell(connection, record, None, now, "received")
+    return record
+
+
+def move(
+    connection: Connection,
+    intent: str,
+    to: State,
+    now: datetime,
+    reason: str,
+    *,
+    version: int | None = None,
+    hourly_ueur: int | None = None,
+    placement: Mapping[str, Any] | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> Record:
+    """Take an intent to its next state, in a ``write`` transaction; what it held is released where it ends.
+
+    Parameters
+    ----------
+    reason
+        Why, for the history.
+    version
+        What the caller has seen; None is whatever it is now.
+    hourly_ueur, placement, error
+        What is new; None leaves them, but in the queue nothing is placed.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such intent.
+    ConflictError
+        If it is not what the caller has seen, or cannot become that.
+    """
+    old = _seen(connection, intent, version)
+    if to not in NEXT[old.state]:
+        raise ConflictError(f"an intent that is {old.state.word} cannot become {to.word}")
+    if old.state in HOLDING and to not in HOLDING:
+        release(connection, intent, now)
+    queued = to is State.QUEUED
+    new = replace(
+        _settled(old, now),
+        state=to,
+        hourly_ueur=None if queued else old.hourly_ueur if hourly_ueur is None else hourly_ueur,
+        placement=None if queued else placement or old.placement,
+        error=error or old.error,
+        started=old.started or (now if to is State.RUNNING else None),
+        ended=None if to.live else now,
+        settled=now if to is State.RUNNING else None,
+    )
+    return _save(connection, old, new, now, reason)
+
+
+def reserve(
+    connection: Connection,
+    inventory: Inventory,
+    intent: str,
+    seats: Iterable[Seat],
+    now: datetime,
+    *,
+    hourly_ueur: int,
+    placement: Mapping[str, Any],
+    version: int | None = None,
+) -> Record:
+    """Book the seats of an intent and reserve it, both or neither.
+
+    Raises
+    ------
+    TakenError
+        If a seat is not free.
+    NotFoundError, ConflictError
+        As `move` does.
+    """
+    if _seen(connection, intent, version).state not in (State.PENDING, State.QUEUED):
+        raise ConflictError("only an intent that waits can be reserved")
+    book(connection, inventory, intent, seats, now)
+    return move(
+        connection, intent, State.RESERVED, now, "placed", hourly_ueur=hourly_ueur, placement=placement
+    )
+
+
+def reprice(connection: Connection, intent: str, hourly_ueur: int, now: datetime, reason: str) -> Record:
+    """Change what an intent costs from now on.
+
+    Raises
+    ------
+    ConflictError
+        If it holds nothing.
+    """
+    old = _seen(connection, intent, None)
+    if old.state not in HOLDING:
+        raise ConflictError("only an intent that holds something has a price")
+    return _save(connection, old, replace(_settled(old, now), hourly_ueur=hourly_ueur), now, reason)
+
+
+def cancel(
+    connection: Connection, user: str, intent: str, now: datetime, version: int | None = None
+) -> Record:
+    """Cancel a user's intent; a second time changes nothing.
+
+    Raises
+    ------
+    NotFoundError
+        If the user has none of that id.
+    ConflictError
+        If it has completed or failed, or is not what the user has seen.
+    """
+    record = find(connection, intent, user)
+    if record.state is State.CANCELLED:
+        return record
+    return move(connection, intent, State.CANCELLED, now, "cancelled by its user", version=version)
+
+
+def find(connection: Connection, intent: str, user: str | None = None) -> Record:
+    """Return an intent; of one user, or of any.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or it is another user's.
+    """
+    query = select(intents).where(intents.c.id == intent)
+    if user is not None:
+        query = query.where(intents.c.user == user)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFoundError("intent")
+    return _record(row)
+
+
+def list_intents(
+    connection: Connection,
+    user: str | None,
+    *,
+    states: Collection[State] | None = None,
+    name: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[tuple[Record, ...], str | None]:
+    """Return intents, newest first, and the cursor of the next page, None at the end.
+
+    Raises
+    ------
+    ValueError
+        If the cursor is none of ours.
+    """
+    query = select(intents)
+    if user is not None:
+        query = query.where(intents.c.user == user)
+    if states is not None:
+        query = query.where(intents.c.state.in_(sorted(states)))
+    if name is not None:
+        query = query.where(intents.c.name == name)
+    if cursor is not None:
+        created, _, last = cursor.partition(".")
+        before = tuple_(literal(EPOCH + int(created) * MICROSECOND, Moment()), literal(last))
+        query = query.where(tuple_(intents.c.created, intents.c.id) < before)
+    query = query.order_by(intents.c.created.desc(), intents.c.id.desc()).limit(limit + 1)
+    found = tuple(map(_record, connection.execute(query)))
+    page = found[:limit]
+    more = len(found) > limit
+    return page, f"{(page[-1].created - EPOCH) // MICROSECOND}.{page[-1].id}" if more else None
+
+
+def waiting(connection: Connection, states: Collection[State], limit: int = 1000) -> tuple[Record, ...]:
+    """Return the intents in some states, oldest first: what workers go by."""
+    query = select(intents).where(intents.c.state.in_(sorted(states)))
+    rows = connection.execute(query.order_by(intents.c.created, intents.c.id).limit(limit))
+    return tuple(map(_record, rows))
+
+
+def history_of(connection: Connection, intent: str) -> tuple[Step, ...]:
+    """Return everything that became of an intent, from the beginning."""
+    rows = connection.execute(select(history).where(history.c.intent == intent).order_by(history.c.version))
+    return tuple(
+        Step(row.version, row.before and State(row.before), State(row.after), row.at, row.reason)
+        for row in rows
+    )
+
+
+def _seen(connection: Connection, intent: str, version: int | None) -> Record:
+    record = find(connection, intent)
+    if version is not None and version != record.version:
+        raise ConflictError("the intent has changed in the meantime")
+    return record
+
+
+def _settled(record: Record, now: datetime) -> Record:
+    """Return a record whose cost is counted until `now`."""
+    if record.settled is None:
+        return record
+    return replace(record, cost=record.cost_at(now), settled=max(now, record.settled))
+
+
+def _save(connection: Connection, old: Record, new: Record, now: datetime, reason: str) -> Record:
+    new = replace(new, version=old.version + 1, changed=now)
+    connection.execute(update(intents).where(intents.c.id == old.id).values(_columns(new)))
+    _tell(connection, new, old.state, now, reason)
+    return new
+
+
+def _tell(connection: Connection, record: Record, before: State | None, now: datetime, reason: str) -> None:
+    step = {"before": before, "after": record.state, "at": now, "reason": reason}
+    connection.execute(insert(history).values(intent=record.id, version=record.version, **step))
+    data = {"status": record.state.word, "state": record.state, "version": record.version, "reason": reason}
+    tell(connection, record.user, record.id, now, "status", data)
+
+
+_SAME: Final = ("id", "user", "name", "document", "sha256", "version", "gpus", "created", "changed")
+_LATER: Final = ("hourly_ueur", "started", "ended", "settled")
+
+
+def _columns(record: Record) -> dict[str, object]:
+    return {name: getattr(record, name) for name in (*_SAME, *_LATER)} | {
+        "state": record.state.value,
+        "live": record.state.live,
+        "placement": None if record.placement is None else canonical_json(record.placement),
+        "error": None if record.error is None else canonical_json(record.error),
+        "cost_ueur": record.cost.ueur,
+        "cost_rest": record.cost.rest,
+    }
+
+
+def _record(row: Row[tuple[Any, ...]]) -> Record:
+    return Record(
+        state=State(row.state),
+        placement=None if row.placement is None else json.loads(row.placement),
+        error=None if row.error is None else json.loads(row.error),
+        cost=Cost(row.cost_ueur, row.cost_rest),
+        **{name: getattr(row, name) for name in (*_SAME, *_LATER)},
+    )

@@ -1,0 +1,149 @@
+"""The store: three kinds of transaction, the same on SQLite and on PostgreSQL.
+
+``read`` sees one moment. ``write`` is alone: the next one begins when it has ended, on every process, so that
+what it has checked still holds when it commits, and events get their numbers in the order in which they are
+seen. ``note`` is for bookkeeping that a power cut may take back (``last_used``, rate limits).
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.store.upgrade import upgrade
+
+_MODE: Final = "flare_mode"
+_WRITERS = 0x464C415245  # "FLARE": the number of the one lock that writers take
+_BEGIN: Final = {
+    "sqlite": {
+        "read": ("PRAGMA query_only=ON", "BEGIN"),
+        "write": ("PRAGMA query_only=OFF", "PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
+        "note": ("PRAGMA query_only=OFF", "PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE"),
+    },
+    "postgresql": {
+        "read": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
+        "write": ("SET LOCAL lock_timeout = {wait_ms}", f"SELECT pg_advisory_xact_lock({_WRITERS})"),
+        "note": ("SET LOCAL lock_timeout = {wait_ms}", "SET LOCAL synchronous_commit = off"),
+    },
+}
+
+
+class Store:
+    """Where the gateway keeps its books; safe for threads, one for each process.
+
+    Parameters
+    ----------
+    settings
+        Where it is, and how long it waits.
+
+    Raises
+    ------
+    ValueError
+        If the URL names neither SQLite nor PostgreSQL.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._engine = _engine(settings)
+
+    @contextmanager
+    def _transaction(self, mode: str) -> Iterator[Connection]:
+        try:
+            with self._engine.execution_options(**{_MODE: mode}).begin() as connection:
+                yield connection
+        except (DatabaseError, InterfaceError, TimeoutError) as error:
+            if _is_outage(error):
+                raise UnavailableError from error
+            raise
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Open a transaction that sees the store at one moment and changes nothing.
+
+        Raises
+        ------
+        UnavailableError
+            If the store does not answer; so do the other two.
+        """
+        return self._transaction("read")
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Open a transaction that no other writer disturbs; it is on disk when the block has ended."""
+        return self._transaction("write")
+
+    def note(self) -> AbstractContextManager[Connection]:
+        """Open a transaction for what may be lost: a dying process does not lose it, a power cut may."""
+        return self._transaction("note")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def require_write(connection: Connection) -> None:
+    """Refuse a transaction that others can write beside.
+
+    Raises
+    ------
+    ValueError
+        If it is no ``write`` transaction.
+    """
+    if connection.get_execution_options().get(_MODE) != "write":
+        raise ValueError("this takes a `write` transaction")
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store with the newest schema; one that does not exist is made."""
+    store = Store(settings)
+    try:
+        with store.write() as connection:
+            upgrade(connection)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _engine(settings: Settings) -> Engine:
+    url = make_url(settings.store_url)
+    kind = url.get_backend_name()
+    if kind not in _BEGIN:
+        raise ValueError(f"found a {kind} store, expected sqlite or postgresql")
+    connect = {"timeout": settings.store_wait_s} if kind == "sqlite" else {}
+    engine = create_engine(
+        url,
+        connect_args=connect,
+        pool_size=settings.store_connections,
+        max_overflow=0,
+        pool_timeout=settings.store_wait_s,
+        pool_pre_ping=kind != "sqlite",
+    )
+    if kind == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    wait_ms = max(1, round(settings.store_wait_s * 1000))
+
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get(_MODE)
+        # Without a mode it is SQLAlchemy itself, which looks at a new server.
+        for statement in _BEGIN[kind][mode] if mode else ():
+            connection.exec_driver_sql(statement.format(wait_ms=wait_ms))
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin when we say so
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "trusted_schema=OFF"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell a store that is full, locked, damaged or gone from a statement that is wrong."""
+    return isinstance(error, OperationalError | InterfaceError | TimeoutError) or type(error) is DatabaseError
