@@ -53,8 +53,11 @@ MOST_TASKS = 10_000
 BRIEF_EFFORT = 0.2
 """Effort for each question that the explanation of a rejection asks."""
 
-REASONS_EFFORT, SUGGESTIONS_EFFORT = 0.5, 0.3
+REASONS_EFFORT, SUGGESTIONS_EFFORT = 0.3, 0.3
 """Effort for all questions about the rejections of a plan, and for all that is suggested instead."""
+
+QUESTION_EFFORT = 0.05
+"""Effort for one of these questions, so that a hard one does not keep the others from being asked."""
 
 MOST_PLANS, MOST_MADE = 60, 24
 """Plans of several intents that are tried to explain one, and suggestions that are placed for it."""
@@ -338,6 +341,7 @@ def _plan(intents: "Sequence[Intent]", table: Table, options: Options, started: 
             *_warnings(in_order, packing, found, options),
             *table.warnings,
             *_late(placements, options, started),
+            *_unasked(why),
         ),
         placements=tuple(placements),
         assignments=assignments(in_order, all_seats),
@@ -435,7 +439,11 @@ def _placer(inventory: Inventory, run: Run) -> Placer:
     def place_alone(needs: Requirements) -> Solved | None:
         least = replace(needs, tasks=1, max_tasks=1) if needs.any_tasks else needs
         ask = ask_of(replace(least, objective=Objective.COST), inventory, run.options, several=False)
-        found = search_within(Problem((ask,), inventory), run, ties=False)
+        if run.over:
+            raise Unproven(needs.name)
+        question = Run(_brief(run.options, min(QUESTION_EFFORT, run.effort_left)), run.started)
+        found = search_within(Problem((ask,), inventory), question, ties=False)
+        run.effort += question.effort
         [loads] = found.packing
         if found.outcome is Outcome.UNKNOWN:
             raise Unproven(needs.name)
@@ -494,6 +502,12 @@ def _late(placements: Sequence[Placement], options: Options, started: float) -> 
     """Warn where the fuse cut the search for reasons: they may be less exact than without it."""
     if any(p.error for p in placements) and options.timer() - started > options.time_limit:
         yield "the wall-clock time limit ended the search for the reasons of a rejection"
+
+
+def _unasked(why: _Why) -> Iterator[str]:
+    """Warn where the effort for reasons was spent before all was asked."""
+    if why.asking.effort_left <= 0:
+        yield "the effort for reasons ended: conflicts and corrections of a rejection may be incomplete"
 
 
 def _verify(plan: Plan, intents: "Sequence[Intent]", inventory: Inventory, options: Options) -> None:
