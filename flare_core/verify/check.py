@@ -12,13 +12,14 @@ from flare_core.verify.preferences import check_preferences
 from flare_core.verify.prices import check_headroom, check_prices
 from flare_core.verify.proof import check_objective, check_status
 from flare_core.verify.rows import check_rows, check_tasks, check_warned
-from flare_core.verify.terms import NEGOTIABLE, given_way
+from flare_core.verify.terms import NEGOTIABLE, given_way, patched_by
 from flare_core.verify.told import (
     HasDocument,
     Misshapen,
     Offered,
     Placed,
     Row,
+    Suggested,
     Told,
     Violation,
     Violations,
@@ -85,6 +86,8 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
             yield from _check_offer(placed, placed.offer)
             _, used = yield from _check_given(intents[i], placed.offer.placement, told, inventory, origin)
             uses += used
+        for suggested in placed.suggestions:
+            yield from _check_suggested(intents[i], suggested, told, inventory, origin)
     # Offers are made beside what is placed and beside each other.
     yield from check_capacity(inventory, uses)
     if len(intents) == 1:
@@ -119,6 +122,22 @@ def _check_offer(placed: Placed, offer: Offered) -> Violations:
         due = tuple(entry for entry in inner.relaxed if entry.path in NEGOTIABLE)
         if entries != due or not due:
             yield Violation("terms", at, "found something else than what gives way in the offered placement")
+
+
+def _check_suggested(
+    intent: "Intent", suggested: Suggested, told: Told, inventory: "Inventory", origin: Origin
+) -> Violations:
+    """Check what is suggested as a placement of its own: of the intent under the patch, on the inventory."""
+    placed, changed = suggested.placement, patched_by(intent, suggested.patch)
+    if changed is None or (placed.status, placed.intent) != ("placed", changed.name):
+        found = f"found {placed.status} {placed.intent}, expected a placement of the intent under the patch"
+        yield Violation("terms", suggested.path, found)
+        return
+    # What is assumed of a plan that is not made is not warned of.
+    _, used = yield from _check_given(changed, placed, replace(told, warnings=("",)), inventory, origin)
+    yield from check_capacity(inventory, used)
+    if suggested.hourly_ueur != placed.hourly_ueur:
+        yield Violation("price", f"{suggested.path}.hourly_cost", "found another price than the placement's")
 
 
 def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequence[str]) -> Violations:

@@ -20,7 +20,7 @@ def check_status(told: Told) -> Violations:
     elif "unknown" in statuses:
         allowed = ["unknown"]
     elif "queued" in statuses:
-        allowed = ["optimal", "feasible", "infeasible"]
+        allowed = ["optimal", "feasible"]
     else:
         allowed = ["infeasible"]
     if told.status not in allowed:
@@ -30,8 +30,9 @@ def check_status(told: Told) -> Violations:
         yield Violation("status", "status", found)
     if "placed" in statuses and told.objective is None:
         yield Violation("objective", "objective", "found null in a plan that places an intent")
-    if statuses <= {"rejected", "unknown"} and (told.objective, told.gap) != (None, None):
-        found = f"found {told.objective} and gap {told.gap} in a plan that places nothing, expected null"
+    claims = (told.objective, told.bound, told.gap)
+    if "placed" not in statuses and claims != (None, None, None):
+        found = f"found {claims} as objective, bound and gap of a plan that places nothing, expected null"
         yield Violation("objective", "objective", found)
     if told.status == "optimal":
         yield from _check_proof(told)

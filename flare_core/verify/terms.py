@@ -66,10 +66,22 @@ def given_way(intent: "Intent", relaxed: Sequence[Relaxed], path: str, *, offere
 def _changed(intent: "Intent", entries: Sequence[Relaxed]) -> "Intent | None":
     # Whoever has an intent has loaded pydantic; who has none need not.
     from flare_core.intent.json import plain
-    from flare_core.intent.patch import patch_of, patched
+    from flare_core.intent.patch import patch_of
 
     try:
-        return patched(intent, patch_of(intent, {entry.path: plain(entry.got) for entry in entries}))
+        return patched_by(intent, patch_of(intent, {entry.path: plain(entry.got) for entry in entries}))
+    except IntentError:
+        return None
+
+
+def patched_by(intent: "Intent", patch: object) -> "Intent | None":
+    """Return the intent under a JSON merge patch on its inside; None where it would be no intent."""
+    from flare_core.intent.json import plain
+    from flare_core.intent.patch import patched
+
+    try:
+        change = plain(patch)
+        return patched(intent, change) if isinstance(change, dict) else None
     except IntentError:
         return None
 

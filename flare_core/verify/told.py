@@ -128,6 +128,17 @@ class Placed:
     rows: tuple[Row, ...]
     rejected: bool
     offer: "Offered | None" = None
+    suggestions: "tuple[Suggested, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """What could be placed instead, as told."""
+
+    path: str
+    patch: object
+    hourly_ueur: int | None
+    placement: Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +224,7 @@ class _Part:
 
 
 def _placement(part: _Part, *, offers: bool = True) -> Placed:
+    error = part.take("error", _maybe(lambda found: _error(_Part(part.at("error"), found))))
     return Placed(
         path=part.path,
         intent=part.take("intent", _text),
@@ -228,7 +240,8 @@ def _placement(part: _Part, *, offers: bool = True) -> Placed:
         availability_percent=part.take("availability_percent", _maybe(_amount)),
         headroom=part.take("headroom", _maybe(lambda found: _headroom(_Part(part.at("headroom"), found)))),
         rows=tuple(map(_row, part.parts("assignments"))),
-        rejected=part.take("error", _maybe(lambda found: _error(_Part(part.at("error"), found)))) is not None,
+        rejected=error is not None,
+        suggestions=error or (),
         offer=part.maybe("offer", _offer if offers else _no_offer),
     )
 
@@ -237,11 +250,13 @@ def _offer(part: _Part) -> Offered:
     return Offered(
         path=part.path,
         stretched=tuple(map(_relaxed, part.parts("stretched"))),
-        placement=part.take(
-            "placement", lambda found: _placement(_Part(part.at("placement"), found), offers=False)
-        ),
+        placement=_inner(part),
         valid_until=part.take("valid_until", _moment),
     )
+
+
+def _inner(part: _Part) -> Placed:
+    return part.take("placement", lambda found: _placement(_Part(part.at("placement"), found), offers=False))
 
 
 def _no_offer(part: _Part) -> NoReturn:
@@ -277,13 +292,23 @@ def _headroom(part: _Part) -> tuple[int, int]:
     return part.take("replicas", _count), part.take("hourly_cost", _rate)
 
 
-def _error(part: _Part) -> str:
+def _error(part: _Part) -> tuple[Suggested, ...]:
+    """Read an error object; return the suggestions that have a placement."""
     part.take("status", _one_of(("error",)))
     part.take("message", _text)
-    part.take("suggestions", _list)
     part.take("conflicts", lambda found: tuple(map(_texts, _list(found))))
     part.take("corrections", _list)
-    return part.take("error_code", _one_of(REJECTION_CODES))
+    part.take("error_code", _one_of(REJECTION_CODES))
+    return tuple(filter(None, map(_suggestion, part.parts("suggestions"))))
+
+
+def _suggestion(part: _Part) -> Suggested | None:
+    part.take("alternative", _text)
+    for difference in ("cost_difference", "performance_impact"):
+        part.take(difference, _maybe(_text))
+    if part.maybe("placement", lambda _: True) is None:  # more than the reference asks for
+        return None
+    return Suggested(part.path, part.take("patch", _as_is), part.take("hourly_cost", _rate), _inner(part))
 
 
 def _bad(found: object, expected: str) -> NoReturn:

@@ -8,7 +8,7 @@ import pytest
 from flare_core.intent import read_intent
 from flare_core.verify import verify
 
-from .worlds import Json, intent, inventory, offer, placement, plan, refused, row
+from .worlds import Json, intent, inventory, offer, patched, placement, plan, refused, row
 
 GPU = "workload.resources.gpu"
 HOURLY, MEMORY, SPOT = "constraints.max_hourly_cost", f"{GPU}.memory", "constraints.preemptible"
@@ -174,3 +174,74 @@ def test_offers_take_no_room_from_what_is_placed() -> None:
     document = plan(first, queued, objective={"placed": 1, "scaled": 0.0}, bound={"placed": 1, "scaled": 0.0})
     found = {v.rule for v in verify(document, intents, inventory(offer("a", nodes=1)))}
     assert found & {"gpus", "capacity", "billing"}
+
+
+# --- suggestions ------------------------------------------------------------------------------------
+
+PATCH: Json = {"constraints": {"max_hourly_cost": "8 EUR"}}
+
+
+def suggesting(**changes: Any) -> set[str]:
+    """The rules that a rejection breaks with one suggestion, changed at paths within it."""
+    suggestion: Json = {
+        "alternative": "nvidia-h100 GPUs available in eu-west-1: max_hourly_cost 8 EUR instead of 7.80 EUR",
+        "cost_difference": "+0%",
+        "performance_impact": "+0%",
+        "hourly_cost": "8.00 EUR/hour",
+        "patch": PATCH,
+        "placement": placement("web", [row(0, "a")]),
+    }
+    suggestion = patched(suggestion, {key.replace("__", "."): value for key, value in changes.items()})
+    document = plan(refused("web"), status="infeasible", objective=None, bound=None, gap=None)
+    document["placements"][0]["error"]["suggestions"] = [suggestion]
+    return {v.rule for v in verify(document, [read_intent(intent(**DEAR))], inventory(offer("a")))}
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, set()),
+        ({"patch": {}}, {"budget"}),
+        ({"patch": {"objective": 1}}, {"terms"}),
+        ({"patch": {"workload": {"name": "other"}}}, {"terms"}),
+        ({"patch": []}, {"terms"}),
+        ({"hourly_cost": "7.00 EUR/hour"}, {"price"}),
+        ({"placement.status": "rejected"}, {"terms"}),
+        ({"placement.hourly_cost": "7.00 EUR/hour"}, {"price"}),
+        ({"placement.assignments": [row(0, "a", node=9)]}, {"node"}),
+        ({"alternative": None}, {"shape"}),
+    ],
+)
+def test_a_suggestion_is_a_placement_of_the_intent_under_its_patch(change: Json, rules: set[str]) -> None:
+    assert suggesting(**change) == rules
+
+
+def test_a_suggestion_of_the_reference_alone_is_read() -> None:
+    """The API reference knows three of its fields."""
+    bare = {
+        "alternative": "nvidia-a100 GPUs available",
+        "cost_difference": "+15%",
+        "performance_impact": None,
+    }
+    document = plan(refused("web"), status="infeasible", objective=None, bound=None, gap=None)
+    document["placements"][0]["error"]["suggestions"] = [bare]
+    assert verify(document, [read_intent(intent(**DEAR))], inventory(offer("a"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("claim", "rule"),
+    [
+        ({"status": "infeasible"}, "status"),
+        ({"gap": 0.0}, "objective"),
+        ({"bound": 1.0}, "objective"),
+        ({"objective": 1.0}, "objective"),
+    ],
+)
+def test_a_plan_in_which_all_wait_claims_no_objective(claim: Json, rule: str) -> None:
+    whole: Json = {"status": "optimal", "objective": None, "bound": None, "gap": None}
+    asked = [read_intent(negotiating(**DEAR))]
+    for document, wrong in (
+        (plan(refused("web", "queued"), **whole), set()),
+        (plan(refused("web", "queued"), **{**whole, **claim}), {rule}),
+    ):
+        assert {v.rule for v in verify(document, asked, inventory(offer("a")))} == wrong
