@@ -9,7 +9,7 @@ The rules that couple tasks are left out. Where every sum that is found can be h
 them too, the front is that of the whole problem; where not, this reasoning proves nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,8 +26,8 @@ from flare_core.solve.bounds import seats
 ROUNDS = 256
 """Candidates that are tried as better ones; fewer only leave more to add up."""
 
-MOST_SUMS = 400_000
-"""Sums at once beyond which adding up is given up."""
+MOST_SUMS = 10_000_000
+"""Sums looked at, all in all, beyond which adding up is given up: some seconds."""
 
 
 class Sum(NamedTuple):
@@ -41,10 +41,15 @@ class Sum(NamedTuple):
     tied: bool
 
 
-def sums(ask: Ask, terms: Sequence[str]) -> list[Sum] | None:
+def sums(ask: Ask, terms: Sequence[str], stop: Callable[[], bool]) -> list[Sum] | None:
     """Return the undominated sums of `terms`, ascending; None where tasks do not simply add up.
 
-    Of an ask without the candidates that are `beaten`.
+    Parameters
+    ----------
+    ask
+        Without the candidates that are `beaten`.
+    stop
+        Whether to give up.
     """
     found, needs = ask.found, ask.needs
     couples = needs.gang and ("performance" in terms or needs.infiniband)
@@ -53,8 +58,7 @@ def sums(ask: Ask, terms: Sequence[str]) -> list[Sum] | None:
     if needs.tasks == 1:
         return list(_singles(ask, terms))
     kept = np.argsort(found.latency_us, kind="stable") if "latency" in terms else np.arange(len(found))
-    added = tuple(term for term in terms if term != "latency")
-    listed = _Adding(ask, added).run(kept, steps="latency" in terms)
+    listed = _Adding(ask, terms, stop).run(kept, steps="latency" in terms)
     if listed is None:
         return None
     if "latency" in terms:
@@ -80,16 +84,48 @@ def _with_latency(one: Sum, ask: Ask, terms: Sequence[str]) -> Vector:
     return (*one.vector[:at], int(ask.found.latency_us[one.counts > 0].max()), *one.vector[at:])
 
 
+class _Column(NamedTuple):
+    """What is added up: what a task has of it, whether a node has it once, and the most that is allowed."""
+
+    amounts: IntArray
+    paid: bool
+    most: int | None
+
+
+def _added(ask: Ask, terms: Sequence[str]) -> list[_Column]:
+    """Return the terms that are sums, with the budget that each has."""
+    needs = ask.needs
+    cost = needs.max_total_ueur if needs.costs_in_total else needs.max_hourly_ueur
+    limits = {"cost": cost, "carbon": needs.max_carbon_ug}
+    return [
+        _Column(per_task(ask, term), term == "cost", limits.get(term)) for term in terms if term != "latency"
+    ]
+
+
+def _beside(ask: Ask, terms: Sequence[str]) -> list[_Column]:
+    """Return the sums that are no terms but have a budget that may bind."""
+    needs, found = ask.needs, ask.found
+    as_cost = "cost" in terms
+    budgets = (
+        (found.task_ueur, True, None if as_cost and not needs.costs_in_total else needs.max_hourly_ueur),
+        (found.task_total_ueur, True, None if as_cost and needs.costs_in_total else needs.max_total_ueur),
+        (found.carbon_ug, False, None if "carbon" in terms else needs.max_carbon_ug),
+    )
+    columns = [_Column(*budget) for budget in budgets]
+    return [c for c in columns if c.most is not None and needs.tasks * int(c.amounts.max(initial=0)) > c.most]
+
+
 def beaten(ask: Ask, terms: Sequence[str]) -> Mask:
-    """Return the candidates that no undominated placement uses: enough seats are better in some term.
+    """Return the candidates that no undominated placement uses: enough seats are better in some sum.
 
     Wherever the other tasks lie, one of those seats is free. Where nodes are paid whole, it is nodes that are
     compared and moved.
     """
     found, tasks = ask.found, ask.needs.tasks
-    rows = [per_task(ask, term) for term in terms]
-    room = seats(ask)
-    if "cost" in terms and per_node(ask.needs, found).any():
+    beside = _beside(ask, terms) if tasks > 1 else []
+    rows = [*(per_task(ask, term) for term in terms), *(column.amounts for column in beside)]
+    room, paid = seats(ask), "cost" in terms or any(column.paid for column in beside)
+    if paid and per_node(ask.needs, found).any():
         most = np.zeros(len(found), np.int64)
         np.maximum.at(most, found.group_candidate, found.group_tasks)
         whole = found.by_node.astype(np.int64)
@@ -99,10 +135,9 @@ def beaten(ask: Ask, terms: Sequence[str]) -> Mask:
         return ~undominated(table)
     better = np.zeros(len(found), np.int64)
     order = np.lexsort(table.T[::-1])
+    sums = [k for k, term in enumerate(terms) if term != "latency"]  # a better latency may not be the worst
     for j in _spread(order, table):
-        worse = (table >= table[j]).all(axis=1) & (table[:, : len(terms)] > table[j, : len(terms)]).any(
-            axis=1
-        )
+        worse = (table >= table[j]).all(axis=1) & (table[:, sums] > table[j, sums]).any(axis=1)
         better[worse] += room[j]
     return better >= tasks
 
@@ -140,14 +175,15 @@ class _States:
 class _Adding:
     """Adds candidate after candidate."""
 
-    def __init__(self, ask: Ask, added: Sequence[str]) -> None:
-        self.ask, self.tasks = ask, ask.needs.tasks
-        self.added, self.amounts = added, [per_task(ask, term) for term in added]
+    def __init__(self, ask: Ask, terms: Sequence[str], stop: Callable[[], bool]) -> None:
+        self.ask, self.tasks, self.stop, self.looked_at = ask, ask.needs.tasks, stop, 0
+        shown, beside = _added(ask, terms), _beside(ask, terms)
+        self.columns, self.shown, self.partly = [*shown, *beside], len(shown), bool(beside)
         self.whole = per_node(ask.needs, ask.found)
         self.room = seats(ask)
-        self.ceilings = [self._ceiling(term) for term in added]
         none = np.zeros(1, np.int64)
-        self.steps = [_States(none, np.zeros((1, len(added)), np.int64), np.zeros(1, np.bool_), none, none)]
+        nothing = np.zeros((1, len(self.columns)), np.int64)
+        self.steps = [_States(none, nothing, np.zeros(1, np.bool_), none, none)]
         self.taken: list[int] = []
 
     def run(self, kept: IntArray, *, steps: bool) -> list[Sum] | None:
@@ -162,40 +198,31 @@ class _Adding:
                 listed += self._complete({s.vector for s in listed})
         return listed
 
-    def _ceiling(self, term: str) -> int | None:
-        """Return the budget that a term itself has."""
-        needs = self.ask.needs
-        if term == "cost":
-            return needs.max_total_ueur if needs.costs_in_total else needs.max_hourly_ueur
-        return needs.max_carbon_ug if term == "carbon" else None
-
     def _add(self, j: int) -> bool:
-        """Let `j` take any number of tasks beside each sum; False where that would be too many sums."""
+        """Let `j` take any number of tasks beside each sum; False where that takes too long."""
         before, most = self.steps[-1], min(int(self.room[j]), self.tasks)
-        if len(before.tasks) * (most + 1) > MOST_SUMS:
+        self.looked_at += len(before.tasks) * (most + 1)
+        if self.looked_at > MOST_SUMS or self.stop():
             return False
         parts = [np.flatnonzero(before.tasks + more <= self.tasks) for more in range(most + 1)]
         parent = np.concatenate(parts)
         more = np.repeat(np.arange(most + 1), [len(part) for part in parts])
         values = before.values[parent] + self._worth(j, most)[more]
         kept = np.ones(len(parent), np.bool_)
-        for column, limit in enumerate(self.ceilings):
-            if limit is not None:
-                kept &= values[:, column] <= limit
+        for number, column in enumerate(self.columns):
+            if column.most is not None:
+                kept &= values[:, number] <= column.most
         parent, more, values = parent[kept], more[kept], values[kept]
         self.steps.append(_best(before.tasks[parent] + more, values, before.tied[parent], parent, more))
         self.taken.append(j)
         return True
 
     def _worth(self, j: int, most: int) -> IntArray:
-        """Return what 0, 1, … tasks on `j` add, shape (numbers, terms)."""
+        """Return what 0, 1, … tasks on `j` add, shape (numbers, columns)."""
         number = np.arange(most + 1)
         paid = self._nodes(j, most) if self.whole[j] else number
-        columns = [
-            int(amounts[j]) * (paid if term == "cost" else number)
-            for term, amounts in zip(self.added, self.amounts, strict=True)
-        ]
-        return np.stack(columns, axis=1) if columns else np.zeros((most + 1, 0), np.int64)
+        columns = [int(column.amounts[j]) * (paid if column.paid else number) for column in self.columns]
+        return np.stack(columns, axis=1)
 
     def _nodes(self, j: int, most: int) -> IntArray:
         """Return on how few nodes of `j` 0, 1, … tasks fit: the roomiest first."""
@@ -208,12 +235,17 @@ class _Adding:
         )
 
     def _complete(self, known: set[Vector]) -> Iterator[Sum]:
-        """Yield the sums of all tasks that are not known yet."""
+        """Yield the undominated sums of all tasks that are not known yet: of the terms alone."""
         last = self.steps[-1]
-        for at in np.flatnonzero(last.tasks == self.tasks).tolist():
-            vector = tuple(last.values[at].tolist())
-            if vector not in known:
-                yield Sum(vector, self._counts(at), bool(last.tied[at]))
+        done = np.flatnonzero(last.tasks == self.tasks)
+        shown = last.values[done][:, : self.shown]
+        for at, vector in zip(
+            done[undominated(shown)].tolist(), shown[undominated(shown)].tolist(), strict=True
+        ):
+            if tuple(vector) not in known:
+                known.add(tuple(vector))
+                # What has the same terms but more beside them was dropped.
+                yield Sum(tuple(vector), self._counts(at), bool(last.tied[at]) or self.partly)
 
     def _counts(self, at: int) -> IntArray:
         counts = np.zeros(len(self.ask.found), np.int64)

@@ -103,7 +103,7 @@ class _Front:
             return None
         part = restrict(self.ask, misses == misses.min())
         part = restrict(part, ~beaten(part, self.terms))
-        listed = sums(part, self.terms)
+        listed = sums(part, self.terms, lambda: self.run.over)
         if not listed:
             return None
         try:

@@ -145,3 +145,15 @@ def _differing(random: Random, name: str) -> dict[str, Any]:
     if random.random() < 0.2 and gpus > 1:
         one["price"]["spot_hourly"] = f"{gpus * random.uniform(0.5, 2):.2f} EUR/hour"
     return one
+
+
+def coarse(seed: int) -> World:
+    """Return a wide world whose figures are few, so that many placements are equal in the terms."""
+    random, one = Random(seed), wide(seed)
+    for offered in one.offers:
+        gpus = offered["gpu"]["count"]
+        offered["price"]["hourly"] = f"{gpus * random.choice((1, 1, 2))} EUR/hour"
+        offered["energy"]["carbon_intensity"] = random.choice((100, 200))
+        offered["gpu"]["fp32_tflops"] = random.choice(("10", "20"))
+        offered["performance"]["latency_ms"] = random.choice((10, 20))
+    return one

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from flare_core.frontier import search
-from tests.frontier.fronts import PAIRS_AND_TRIPLES, enumerated, found, front, larger, single, wide
+from tests.frontier.fronts import PAIRS_AND_TRIPLES, coarse, enumerated, found, front, larger, single, wide
 from tests.insides import cut, gangs, inside, linked
 from tests.worlds import World
 
@@ -36,6 +36,11 @@ def test_fronts_are_those_of_exhaustion() -> None:
     assert sum(number for size, number in sizes.items() if size >= 3) >= 10
 
 
+def test_among_placements_with_equal_terms_a_point_has_the_first() -> None:
+    _, wrong = differing(range(30), coarse)
+    assert not wrong
+
+
 @pytest.mark.parametrize("make", [single, inside, linked, cut, gangs], ids=lambda make: make.__name__)
 def test_fronts_of_every_kind_of_intent_are_those_of_exhaustion(make: Make) -> None:
     _, wrong = differing(range(8), make)
@@ -50,10 +55,12 @@ def test_searching_below_corners_finds_what_adding_up_finds(monkeypatch: pytest.
 
 @pytest.mark.t1
 @pytest.mark.parametrize("chunk", range(5))
-def test_six_hundred_wide_fronts_are_those_of_exhaustion(chunk: int) -> None:
-    sizes, wrong = differing(range(chunk * 120, (chunk + 1) * 120), wide)
-    assert not wrong
-    assert sizes.total() == 120
+def test_six_hundred_fronts_are_those_of_exhaustion(chunk: int) -> None:
+    seeds = range(chunk * 60, (chunk + 1) * 60)
+    for make in (wide, coarse):
+        sizes, wrong = differing(seeds, make)
+        assert not wrong
+        assert sizes.total() == 60
 
 
 @pytest.mark.t1
