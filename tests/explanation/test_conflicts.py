@@ -185,6 +185,13 @@ def test_single_tasks_need_no_search() -> None:
     assert space.solves == 0
 
 
+def test_tasks_for_which_there_are_too_few_seats_need_no_search() -> None:
+    asked = intent(tasks=3, constraints__location="DE")
+    space = _space(asked, offer("a", nodes=2), offer("b", country="US"))
+    assert (space.possible(()), space.solves) == (False, 0)
+    assert (space.possible((LOCATION,)), space.solves) == (True, 1)
+
+
 def _space(asked: Json, *offers: Json) -> Space:
     return case_of(world(asked, *offers))[1]
 
