@@ -196,6 +196,11 @@ def test_a_lower_tier_is_the_next_that_works_and_keeps_the_model_where_it_can() 
     ]
 
 
+def test_a_model_of_unknown_tier_has_no_tier_below() -> None:
+    asked = asking({"fallback_strategy": "lower_tier"}, **{f"{GPU}__model": "nvidia-none"})
+    assert only(world(asked, offer("a", gpu__tier="budget")).document())["status"] == "rejected"
+
+
 def test_a_stretch_comes_before_a_fallback() -> None:
     asked = asking({"fallback_strategy": "spot"}, **DEAR)
     placement = only(world(asked, offer("a", "1.10", price__spot_hourly="0.10 EUR/hour")).document())

@@ -46,6 +46,33 @@ def test_an_offer_makes_nobody_else_worse() -> None:
     assert (placed["b"]["status"], placed["b"]["offer"]) == ("queued", None)
 
 
+MEMORY = "workload__resources__gpu__memory"
+
+
+def beside_a_cheap_one(**terms: Any) -> dict[str, Json]:
+    """The first is best off on `o`, the second gives way in memory and is best off there, too."""
+    second = asking(terms, name="b", **{MEMORY: "42Gi"})
+    return by_name(world([intent("a"), second], offer("o", 1), offer("p", "1.5"), offer("q", 9)))
+
+
+def test_an_offer_is_the_best_of_what_is_left() -> None:
+    placed = beside_a_cheap_one(auto_accept_threshold=0)
+    assert where(placed["a"]) == ["o"]
+    assert where(placed["b"]["offer"]["placement"]) == ["p"]
+
+
+def test_who_joins_a_plan_is_placed_with_all_others() -> None:
+    placed = beside_a_cheap_one()
+    assert sorted(where(placed["a"]) + where(placed["b"])) == ["o", "p"]
+    assert [entry["path"] for entry in placed["b"]["relaxed"]] == [MEMORY.replace("__", ".")]
+
+
+def test_a_higher_priority_drives_nobody_out() -> None:
+    given = world([intent("a"), wanting("b", "1")], offer("o", "1.05"), priorities={"b": 9.0})
+    placed = by_name(given)
+    assert (where(placed["a"]), placed["b"]["status"]) == (["o"], "queued")
+
+
 def test_an_offer_stands_beside_what_is_placed() -> None:
     second = asking({"auto_accept_threshold": 0}, name="b", **{BUDGET: "1 EUR"})
     given = world([intent("a"), second], offer("o", "1.05", gpus=1), offer("p", "1.06"))
