@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flare_core.topology import charts
 from flare_core.topology.charts import (
     INTERCONNECT,
     TOPOLOGY,
@@ -236,12 +235,3 @@ def test_where_speed_is_unknown_no_grade_is_better_for_it() -> None:
     found = chart(BRIDGED, 0b1111, Wish(2), None, None)
     assert len(found.grades) == 2
     assert found.alone(1) == found.grades
-
-
-def test_of_very_many_sets_only_neighbours_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "MOST_SETS", 5)
-    ring = linked(5, [(a, (a + 1) % 5, "nvlink", 50) for a in range(5)])
-    chart.cache_clear()
-    found = chart(ring, 0b11101, Wish(2), RATING, None)
-    chart.cache_clear()
-    assert [grade.sets for grade in found.grades] == [(0b01100, 0b11000), (0b00101,)]
