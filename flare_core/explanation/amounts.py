@@ -15,7 +15,7 @@ from flare_core import quantities as q
 from flare_core.candidates.screens.screen import amount
 from flare_core.explanation.case import Case, Values
 from flare_core.explanation.feasible import Space
-from flare_core.explanation.ladder import BY_DEFAULT, Ladder, Step, dropped, limit_at, or_dropped
+from flare_core.explanation.ladder import BY_DEFAULT, Ladder, Step, dropped, given_up, limit_at, or_dropped
 from flare_core.explanation.relax import GPU
 from flare_core.intent.json import Json
 from flare_core.inventory.types import Inventory
@@ -136,26 +136,31 @@ def count(case: Case, space: Space, path: str, beside: Values) -> Ladder:
 
 
 def volumes(case: Case, space: Space, path: str, beside: Values) -> Ladder:
-    """Return smaller volumes, the largest first; else such that need not persist, else none."""
-    volumes = [volume.model_dump() for volume in case.intent.workload.storage.volumes]
-    written = case.intent.written(path)
+    """Return smaller volumes, the largest first; where that does not help, temporary ones."""
+    volumes = case.intent.workload.storage.volumes
+    total, written = sum(volume.size for volume in volumes), case.intent.written(path)
     assert isinstance(written, list)
+    kept = [volume for volume in written if isinstance(volume, dict)]
+    for start, kind in ((total - 1, {}), (total, {"type": "temporary"})):
+        step = _sized(path, [{**volume, **kind} for volume in kept], [volume.size for volume in volumes])
+        least = case.reasked({**beside, **step(len(kept)).values})
+        if least is not None and space.fits(least):
+            return Ladder(range(start, len(kept) - 1, -1), step, ordered=True)
+    return given_up(case, space, path, beside)
+
+
+def _sized(path: str, volumes: list[dict[str, Json]], sizes: list[int]) -> Callable[[int], Step]:
+    """Return what writes volumes of a smaller size in all."""
 
     def step(size: int) -> Step:
-        left, sizes = sum(v["size"] for v in volumes) - size, [v["size"] for v in volumes]
+        left, smaller = sum(sizes) - size, [*sizes]
         for k in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
             less = min(left, sizes[k] - 1)
-            sizes[k], left = sizes[k] - less, left - less
-        smaller: list[Json] = [
-            {**volume, "size": q.format_memory(size)}
-            for volume, size in zip(written, sizes, strict=True)
-            if isinstance(volume, dict)
+            smaller[k], left = sizes[k] - less, left - less
+        listed: list[Json] = [
+            {**volume, "size": q.format_memory(mib)} for volume, mib in zip(volumes, smaller, strict=True)
         ]
-        return Step(f"{q.format_memory(size)} in all", {path: smaller})
+        kinds = "temporary, " if all(volume["type"] == "temporary" for volume in volumes) else ""
+        return Step(f"{kinds}{q.format_memory(size)} in all", {path: listed})
 
-    least = case.reasked({**beside, **step(len(volumes)).values})
-    if least is not None and space.fits(least):
-        total = sum(volume["size"] for volume in volumes)
-        return Ladder(range(total - 1, len(volumes) - 1, -1), step, ordered=True)
-    passing: list[Json] = [{**v, "type": "temporary"} for v in written if isinstance(v, dict)]
-    return or_dropped(path, Ladder((passing,), lambda kept: Step("temporary volumes", {path: kept})))
+    return step

@@ -7,7 +7,7 @@ from datetime import datetime
 from flare_core.candidates.types import Funnel, FunnelStep
 from flare_core.errors import FlareError
 from flare_core.intent.json import Json
-from flare_core.intent.patch import patch_of, patched
+from flare_core.intent.patch import SPELLINGS, patch_of, patched
 from flare_core.intent.types import Intent
 from flare_core.inventory.types import Inventory
 from flare_core.quantities import format_percent
@@ -44,7 +44,7 @@ class Case:
 
     def asked(self, path: str) -> object:
         """Return what is asked at a path, as it was written, or in words where nobody wrote it."""
-        said, step = self.intent.written(path), self.step(path)
+        said, step = self.written(path), self.step(path)
         if isinstance(said, list) and all(isinstance(one, str) for one in said):  # a set, whatever its order
             return ", ".join(sorted(map(str, said)))
         if isinstance(said, bool):
@@ -55,6 +55,12 @@ class Case:
             return step.asked
         joint = self.needs.availability
         return said if joint is None else f"at least {format_percent(100 * joint)}"  # of several tasks
+
+    def written(self, path: str) -> Json:
+        """Return what the intent says at a path, in whichever spelling; None where it says nothing."""
+        other = SPELLINGS.get(path)
+        said = self.intent.written(path)
+        return self.intent.written(other) if said is None and other else said
 
     def step(self, path: str) -> FunnelStep | None:
         """Return the step of the funnel at a path that removes the most."""

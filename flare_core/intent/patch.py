@@ -9,7 +9,7 @@ from flare_core.intent.document import read_intent
 from flare_core.intent.json import Json
 from flare_core.intent.types import Intent
 
-_SAME = {"constraints.max_latency_ms": "constraints.max_network_latency"}
+SPELLINGS = {"constraints.max_latency_ms": "constraints.max_network_latency"}
 """Fields that have a second spelling, which has to go where the first is written."""
 
 
@@ -41,7 +41,7 @@ def patch_of(intent: Intent, values: Mapping[str, Json]) -> dict[str, Json]:
     """Return the patch that writes `values` at their JSON paths, none of which leads into a list."""
     patch: dict[str, Json] = {}
     for path, value in values.items():
-        other = _SAME.get(path)
+        other = SPELLINGS.get(path)
         if other is not None and intent.written(other) is not None:
             _put(patch, other, None)
         _put(patch, path, value)

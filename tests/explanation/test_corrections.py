@@ -127,6 +127,11 @@ def test_volumes_that_nobody_keeps_become_temporary() -> None:
     volume = {"name": "b", "size": "900Gi", "type": "persistent", "path": "/b"}
     [remedy] = made(intent(workload__storage__volumes=[volume]), offer("a", persistent_storage=False))
     assert remedy.patch == {"workload": {"storage": {"volumes": [{**volume, "type": "temporary"}]}}}
+    assert remedy.corrections[0].needed == "temporary, 900Gi in all"
+    more = {"name": "c", "size": "1Ti", "type": "temporary", "path": "/c"}
+    [remedy] = made(intent(workload__storage__volumes=[volume, more]), offer("a", persistent_storage=False))
+    assert remedy.corrections[0].needed == "temporary, 1Ti in all"
+    assert remedy.corrections[0].smallest
 
 
 def test_shares_go_by_what_is_left_of_a_gpu() -> None:
@@ -272,6 +277,7 @@ def test_an_explicit_limit_that_unknown_values_fail_gives_way_to_the_default() -
 def test_the_second_spelling_of_a_field_is_the_one_that_is_changed() -> None:
     [remedy] = made(intent(constraints__max_network_latency="10ms"), offer("a"))
     assert remedy.patch == {"constraints": {"max_latency_ms": 20, "max_network_latency": None}}
+    assert remedy.corrections[0].asked == "10ms"
 
 
 # --- several together -------------------------------------------------------------------------------
