@@ -380,7 +380,7 @@ def reason_of(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) ->
     case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
 
     def make(patch: Mapping[str, Json]) -> Made | None:
-        if why.making.over or next(why.tries, None) is None:
+        if why.making.over or _spent(why.tries, why.making):
             return None
         return _instead(patched(intent, patch), intents, table, why.making)
 
@@ -399,11 +399,19 @@ def _placer_beside(table: Table, why: _Why) -> Placer:
     means = _means(table.problem, why.asking.options, why.asking.started, several=True, run=why.asking)
 
     def place_beside(needs: Requirements) -> Solved | None:
-        if next(why.plans, None) is None:
+        if _spent(why.plans, why.asking):
             raise Unproven(needs.name)
         return beside(table, needs, means)
 
     return place_beside
+
+
+def _spent(plans: Iterator[int], run: Run) -> bool:
+    """Whether no further plan may be tried; `run` then says that it was cut."""
+    spent = next(plans, None) is None
+    if spent:
+        run.cuts.append("so many plans were tried that no more are")
+    return spent
 
 
 def _brief(options: Options, effort: float) -> Options:
@@ -506,8 +514,10 @@ def _late(placements: Sequence[Placement], options: Options, started: float) -> 
 
 def _unasked(why: _Why) -> Iterator[str]:
     """Warn where the effort for reasons was spent before all was asked."""
-    if why.asking.effort_left <= 0:
+    if why.asking.cuts or why.asking.effort_left <= 0:
         yield "the effort for reasons ended: conflicts and corrections of a rejection may be incomplete"
+    if why.making.cuts:
+        yield "the effort for suggestions ended: there may be more and better ones for a rejection"
 
 
 def _verify(plan: Plan, intents: "Sequence[Intent]", inventory: Inventory, options: Options) -> None:
