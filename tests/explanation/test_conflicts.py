@@ -49,6 +49,8 @@ def test_a_conflict_of_four_is_found_although_each_of_them_is_a_way_out() -> Non
         offer("x1", 1, gpus=2),
         offer("one", 1, gpus=1, gpu__model="nvidia-x2"),
     )
+    for host in ("cpu", "memory"):  # then nothing but the four is asked
+        del asked["workload"]["resources"][host]
     assert why(asked, *offered) == Reasons((four,), tuple((path,) for path in four))
 
 
