@@ -19,7 +19,7 @@ FEW = (
     offer("near", 5, nodes=None, energy__carbon_intensity=500, performance__latency_ms=5),
     offer("worse", 4, nodes=None, energy__carbon_intensity=500, performance__latency_ms=50),
 )
-"""Offers for single tasks; the last one is beaten by the first two in everything but nothing."""
+"""The last one is beaten by the first in everything."""
 
 
 def offers_of(told: flare.Front) -> list[str]:
@@ -196,6 +196,30 @@ def test_any_tasks_are_as_many_as_fit() -> None:
     one = world(job, *(dict(o, nodes=1) for o in FEW[:2]), offer("third", 9, 1, 1))
     told = front(one, ("cost", "carbon"))
     assert [len(point.placement["assignments"]) for point in told.points] == [3]
+
+
+def test_a_budget_bounds_any_tasks_and_then_the_front() -> None:
+    job = intent(
+        "j", "job", 8, workload__job__completion_policy="Any", constraints__max_total_cost="10.4 EUR"
+    )
+    greener = offer("greener", 1.2, nodes=None, energy__carbon_intensity=40)
+    told = front(world(job, FEW[0], greener), ("cost", "carbon"))
+    assert list(told.frame()["offers"]) == ["5 × cheap", "4 × cheap, 1 × greener"]
+
+
+@pytest.mark.parametrize(("budget", "points"), [("6 EUR", 3), ("5.999999 EUR", 2)])
+def test_a_budget_that_is_just_met_leaves_the_point(budget: str, points: int) -> None:
+    asked = intent(tasks=2, constraints__max_hourly_cost=budget)
+    assert len(front(world(asked, *FEW), ("cost", "carbon"))) == points
+
+
+@pytest.mark.parametrize(
+    ("cap", "offers"),
+    [("379.75", ["2 × cheap", "2 × near"]), ("303.8", ["2 × cheap"]), ("303.7", ["1 × cheap, 1 × green"])],
+)
+def test_a_cap_on_what_is_no_term_holds(cap: str, offers: list[str]) -> None:
+    asked = intent(tasks=2, constraints__energy__max_carbon_footprint=f"{cap}g CO2/h")
+    assert list(front(world(asked, *FEW), ("cost", "latency")).frame()["offers"]) == offers
 
 
 def test_preferences_come_before_the_front() -> None:
