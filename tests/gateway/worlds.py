@@ -18,7 +18,8 @@ SECOND = timedelta(seconds=1)
 
 def offer(name: str, gpus: int = 8, nodes: int | None = 2, **more: Any) -> dict[str, Any]:
     """An offer of H100 nodes, billed by GPU."""
-    gpu = {"model": "nvidia-h100", "count": gpus, "memory": "80Gi"} | more.pop("gpu", {})
+    gpu = more.pop("gpu", {})
+    card = {"model": "nvidia-h100", "count": gpus, "memory": "80Gi"}
     return {
         "id": name,
         "provider": "p",
@@ -28,7 +29,7 @@ def offer(name: str, gpus: int = 8, nodes: int | None = 2, **more: Any) -> dict[
         "cpu": "64",
         "memory": "512Gi",
         "storage": "1Ti",
-        "gpu": gpu,
+        "gpu": None if gpu is None else card | gpu,
     } | more
 
 

@@ -1,0 +1,49 @@
+"""The gateway's own floors: what is below knows nothing of what is above, and all of it is given the time."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.house.test_imports import PACKAGE, UNREPEATABLE, imported
+
+GATEWAY = Path("adapters") / "gateway"
+FLOORS = (
+    ("__init__", "errors", "settings"),
+    ("store",),
+    ("events", "keys", "limits", "rooms", "tokens"),
+    ("ledger", "remaining"),
+    ("life",),
+)
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted(path.relative_to(PACKAGE) for path in (PACKAGE / GATEWAY).rglob("*.py"))
+READERS = {"datetime.now", "time.time", "time.monotonic", "datetime.today"}
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(GATEWAY).parts[0].removesuffix(".py")
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    assert {room_of(module) for module in MODULES} == set(FLOOR)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_lead_down_and_to_no_other_adapter(module: Path) -> None:
+    adapters = [name.split(".") for name in imported(module) if name.startswith("flare_core.adapters")]
+    assert all(parts[2] == "gateway" for parts in adapters)
+    lower = {room for room, height in FLOOR.items() if height < FLOOR[room_of(module)]} | {room_of(module)}
+    assert {parts[3] for parts in adapters} <= lower
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_the_time_and_the_settings_are_arguments(module: Path) -> None:
+    source = ast.parse((PACKAGE / module).read_text())
+    used = {ast.unparse(node) for node in ast.walk(source) if isinstance(node, ast.Attribute)}
+    assert not used & (UNREPEATABLE | READERS)
+
+
+def test_no_other_room_knows_the_gateway() -> None:
+    others = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+    users = [m for m in others if m not in MODULES and any("gateway" in name for name in imported(m))]
+    assert not users
