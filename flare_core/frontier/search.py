@@ -11,7 +11,7 @@ from flare_core.frontier.terms import Vector, per_task, summed, vector
 from flare_core.inventory.types import IntArray
 from flare_core.model.families import broken, rules_of
 from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
-from flare_core.placement.score import Score, per_node
+from flare_core.placement.score import Score
 from flare_core.placement.types import Outcome
 from flare_core.solve.bounds import floors
 from flare_core.solve.closed import closed_form, laid_out
@@ -115,7 +115,15 @@ class _Front:
         return Explored({one.vector: self._settled(part, one) for one in listed}, [])
 
     def _some(self, part: Ask, listed: list[Sum], most: int) -> Explored[Loads]:
-        """Return points that are spread over the whole front."""
+        """Return points that are spread over the whole front.
+
+        Raises
+        ------
+        _Coupled
+            Where some sum may be that of no placement that keeps all rules: others might then take its place.
+        """
+        if any(self._as_told(part, one) is None for one in listed):
+            raise _Coupled
         known = {one.vector: one for one in listed}
         table = np.array(list(known), np.int64)
         ideal, nadir = tuple(table.min(axis=0).tolist()), tuple(table.max(axis=0).tolist())
@@ -139,11 +147,15 @@ class _Front:
         _Coupled
             Where none keeps all rules, or that could not be found out.
         """
-        if not one.tied and not part.needs.gang and not self._unlike(part, one):
-            loads = self._kept(part, laid_out(part, _asking(self.problem, part), one.counts), one)
+        if not one.tied and not part.needs.gang:
+            loads = self._as_told(part, one)
         else:
             loads = self._kept(part, self._single(part, one.vector), one)
         return self._best(one, part) if loads is None else loads
+
+    def _as_told(self, part: Ask, one: Sum) -> Loads | None:
+        """Return the way to have a sum that is known with it, if it keeps all rules."""
+        return self._kept(part, laid_out(part, _asking(self.problem, part), one.counts), one)
 
     def _kept(self, part: Ask, packing: Packing | None, one: Sum) -> Loads | None:
         """Return what a packing has if it is what a sum says and keeps all rules."""
@@ -153,11 +165,6 @@ class _Front:
         return (
             _moved(part, self.ask, packing[0]) if vector(part, packing[0], self.terms) == one.vector else None
         )
-
-    def _unlike(self, part: Ask, one: Sum) -> bool:
-        """Whether some offer that is used is paid by the node and has nodes that differ."""
-        groups = np.bincount(part.found.group_candidate, minlength=len(part.found))
-        return bool((per_node(part.needs, part.found) & (groups > 1) & (one.counts > 0)).any())
 
     def _single(self, part: Ask, point: Vector) -> Packing | None:
         """Return the best place of a single task among equals, where no room for more is to be counted."""
@@ -209,7 +216,7 @@ class _Front:
         try:
             loads = self._search(few, list(zip(self.terms, one.vector, strict=True)))
         except Unknown:
-            any_of_them = self._kept(part, laid_out(part, _asking(self.problem, part), one.counts), one)
+            any_of_them = self._as_told(part, one)
             if any_of_them is None:
                 raise _Coupled from None
             self.warnings["the ties among plans that have the terms of a point are not all settled"] = None

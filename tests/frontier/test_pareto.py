@@ -229,6 +229,22 @@ def test_preferences_come_before_the_front() -> None:
     assert offers_of(front(world(asked, *linked, pcie), ("cost", "carbon"))) == ["o0", "o1"]
 
 
+@pytest.mark.parametrize(
+    ("budget", "others", "chosen"),
+    [
+        ("2 EUR", (), "b-node"),  # a second replica costs nothing there
+        ("2.1 EUR", (offer("far", "0.1", 1, performance__latency_ms=90),), "a-gpu"),  # both may grow by one
+    ],
+)
+def test_of_equal_places_a_service_that_grows_has_the_one_with_more_room(
+    budget: str, others: tuple[dict[str, Any], ...], chosen: str
+) -> None:
+    scaling = {"min_replicas": 1, "max_replicas": 2, "auto_scale": True}
+    asked = intent(constraints__max_hourly_cost=budget, workload__scaling=scaling)
+    equal = offer("a-gpu", 4, 2), offer("b-node", 2, 2, price__billing="node")
+    assert offers_of(front(world(asked, *equal, *others), ("latency", "carbon"))) == [chosen]
+
+
 # --- forms ------------------------------------------------------------------------------------------
 
 
