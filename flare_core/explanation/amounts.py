@@ -15,7 +15,7 @@ from flare_core import quantities as q
 from flare_core.candidates.screens.screen import amount
 from flare_core.explanation.case import Case, Values
 from flare_core.explanation.feasible import Space
-from flare_core.explanation.ladder import BY_DEFAULT, Ladder, Step, dropped, given_up, limit_at, or_dropped
+from flare_core.explanation.ladder import BY_DEFAULT, Ladder, Step, dropped, limit_at, or_dropped
 from flare_core.explanation.relax import GPU
 from flare_core.intent.json import Json
 from flare_core.inventory.types import Inventory
@@ -24,6 +24,8 @@ from flare_core.requirements.types import Limit
 EFFICIENCY_STEP = 1e-6
 AVAILABILITY_STEP = 1e-6  # percent
 TFLOPS_STEP = 1e-3
+
+_BACKUP = "sla.backup_strategy"
 
 
 def _amount(limit: Limit, value: float) -> tuple[str, Json]:
@@ -136,21 +138,27 @@ def count(case: Case, space: Space, path: str, beside: Values) -> Ladder:
 
 
 def volumes(case: Case, space: Space, path: str, beside: Values) -> Ladder:
-    """Return smaller volumes, the largest first; where that does not help, temporary ones."""
-    volumes = case.intent.workload.storage.volumes
-    total, written = sum(volume.size for volume in volumes), case.intent.written(path)
+    """Return smaller volumes, the largest first; where that does not help, temporary ones.
+
+    Checkpoints need a volume that persists, and go with it.
+    """
+    sizes, written = [volume.size for volume in case.intent.workload.storage.volumes], case.written(path)
     assert isinstance(written, list)
     kept = [volume for volume in written if isinstance(volume, dict)]
-    for start, kind in ((total - 1, {}), (total, {"type": "temporary"})):
-        step = _sized(path, [{**volume, **kind} for volume in kept], [volume.size for volume in volumes])
+    passing: list[dict[str, Json]] = [{**volume, "type": "temporary"} for volume in kept]
+    gone: Values = {_BACKUP: None} if case.intent.sla.backup_strategy == "checkpoint" else {}
+    smaller, temporary = _sized(path, kept, sizes, {}), _sized(path, passing, sizes, gone)
+    for start, step in ((sum(sizes) - 1, smaller), (sum(sizes), temporary)):
         least = case.reasked({**beside, **step(len(kept)).values})
         if least is not None and space.fits(least):
             return Ladder(range(start, len(kept) - 1, -1), step, ordered=True)
-    return given_up(case, space, path, beside)
+    return Ladder((None,), lambda _: Step(None, {path: None, **gone}))
 
 
-def _sized(path: str, volumes: list[dict[str, Json]], sizes: list[int]) -> Callable[[int], Step]:
-    """Return what writes volumes of a smaller size in all."""
+def _sized(
+    path: str, volumes: list[dict[str, Json]], sizes: list[int], gone: Values
+) -> Callable[[int], Step]:
+    """Return what writes volumes of a smaller size in all, without what is `gone` with them."""
 
     def step(size: int) -> Step:
         left, smaller = sum(sizes) - size, [*sizes]
@@ -161,6 +169,6 @@ def _sized(path: str, volumes: list[dict[str, Json]], sizes: list[int]) -> Calla
             {**volume, "size": q.format_memory(mib)} for volume, mib in zip(volumes, smaller, strict=True)
         ]
         kinds = "temporary, " if all(volume["type"] == "temporary" for volume in volumes) else ""
-        return Step(f"{kinds}{q.format_memory(size)} in all", {path: listed})
+        return Step(f"{kinds}{q.format_memory(size)} in all", {path: listed, **gone})
 
     return step

@@ -52,7 +52,8 @@ class Case:
         if isinstance(said, str | int | float):
             return said
         if step is not None:
-            return step.asked
+            persistent = step.rule == "has" and path == "workload.storage.volumes"
+            return "persistent" if persistent else step.asked
         joint = self.needs.availability
         return said if joint is None else f"at least {format_percent(100 * joint)}"  # of several tasks
 

@@ -134,6 +134,14 @@ def test_volumes_that_nobody_keeps_become_temporary() -> None:
     assert remedy.corrections[0].smallest
 
 
+def test_checkpoints_go_with_the_volume_that_they_need() -> None:
+    volume = {"name": "b", "size": "900Gi", "type": "persistent", "path": "/b"}
+    asked = intent(workload__storage__volumes=[volume], sla__backup_strategy="checkpoint")
+    [remedy] = made(asked, offer("a", persistent_storage=False))
+    assert remedy.patch["sla"] == {"backup_strategy": None}
+    assert remedy.corrections[0].asked == "persistent"
+
+
 def test_shares_go_by_what_is_left_of_a_gpu() -> None:
     slots: Json = {"gpu__shared": True, "gpu__sharing_strategy": "time-slicing", "gpu__sharing_slots": 4}
     half = {"node": 0, "free_gpus": [], "gpu_milli": {"0": 500}}
