@@ -297,6 +297,17 @@ def test_constraints_that_give_way_together_give_way_as_little_as_they_can() -> 
     assert needed(asked, offer("a", gpus=3, country="US"), smaller) == [["40Gi", "3", "EU, US"]]
 
 
+def test_a_limit_that_unknown_values_fail_goes_to_its_default_beside_others() -> None:
+    unknown = offer("a", energy__power_usage_effectiveness=None, energy__energy_efficiency_rating="B")
+    asked = intent(
+        constraints__energy__energy_efficiency_rating="A", constraints__energy__power_usage_effectiveness=1.5
+    )
+    [remedy] = made(asked, unknown)
+    assert remedy.patch == {
+        "constraints": {"energy": {"energy_efficiency_rating": "B", "power_usage_effectiveness": None}}
+    }
+
+
 def test_no_more_remedies_are_looked_for_than_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corrections, "MOST_REMEDIES", 2)
     asked = intent(constraints__location="EU", workload__resources__gpu__model="nvidia-x2")
