@@ -51,7 +51,7 @@ MEMORY = "workload__resources__gpu__memory"
 
 def beside_a_cheap_one(**terms: Any) -> dict[str, Json]:
     """The first is best off on `o`, the second gives way in memory and is best off there, too."""
-    second = asking(terms, name="b", **{MEMORY: "42Gi"})
+    second = asking(terms, name="b", **{MEMORY: "42Gi", BUDGET: "2 EUR"})
     return by_name(world([intent("a"), second], offer("o", 1), offer("p", "1.5"), offer("q", 9)))
 
 

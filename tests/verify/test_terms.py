@@ -99,7 +99,7 @@ def test_beside_fail_what_is_written_may_stretch() -> None:
 
 # --- fallbacks --------------------------------------------------------------------------------------
 
-TIER = f"{GPU}.tier"
+TIER, MODEL = f"{GPU}.tier", f"{GPU}.model"
 HIGH: Json = {"workload__resources__gpu__tier": "premium"}
 
 
@@ -111,6 +111,10 @@ HIGH: Json = {"workload__resources__gpu__tier": "premium"}
         ("lower_tier", {"workload__resources__gpu__tier": "inference"},
          [entry(TIER, "inference", "standard")], False),
         ("spot", HIGH, [entry(TIER, "premium", "standard")], False),
+        ("spot", DEAR, [DEARER, entry(SPOT, False, True)], False),
+        ("lower_tier", {}, [entry(TIER, "any", "standard"), entry(MODEL, "nvidia-h100", "any")], True),
+        ("lower_tier", {}, [entry(TIER, "any", "premium"), entry(MODEL, "nvidia-h100", "any")], False),
+        ("lower_tier", {}, [entry(TIER, "any", "standard"), entry(MODEL, "nvidia-h100", "nvidia-t4")], False),
         ("shared", {}, [entry(f"{GPU}.shared", False, True)], True),
         ("shared", {}, [entry(f"{GPU}.shared", False, False)], False),
         ("queue", {}, [entry(f"{GPU}.shared", False, True)], False),
