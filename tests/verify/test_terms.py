@@ -162,6 +162,10 @@ def test_an_offer_says_what_it_is(change: Json, rule: str) -> None:
     assert rule in rules(STRICT, DEARER, offered=True, **change)
 
 
+def test_an_offer_gives_way_in_something() -> None:
+    assert rules(negotiating(), offered=True) == {"terms"}
+
+
 def test_what_is_within_the_threshold_is_placed_and_not_offered() -> None:
     assert rules(negotiating(**DEAR), DEARER, offered=True) == {"terms"}
 
