@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import flare_core as flare
+from benchmarks import phases, scenarios
 from tests.frontier.fronts import front, wide
 from tests.worlds import NOW, World, intent, offer, patched, world
 
@@ -313,3 +314,13 @@ def test_a_cancelled_search_without_a_point_raises() -> None:
     zones = [offer(f"o{k}", 1 + k, 1, 1, zone=f"z{k}", performance__uptime_percent=99.0) for k in range(5)]
     with pytest.raises(flare.CancelledError):
         front(world(asked, *zones), ("cost", "carbon"), cancellation=cancelled)
+
+
+@pytest.mark.parametrize("scenario", scenarios.SINGLE, ids=lambda scenario: scenario.name)
+def test_fronts_of_a_thousand_offers_are_complete_and_hold(scenario: scenarios.Scenario) -> None:
+    loaded = phases.load(scenario.build(1_000))
+    told = phases.front(loaded)()
+    assert told.complete
+    assert told.points
+    for point in told.points:
+        assert not flare.verify(point.plan, loaded.intents, loaded.inventory)
