@@ -83,6 +83,12 @@ def test_the_reference_point_is_the_request_on_demand_with_all_else_given_up() -
     ]
 
 
+def test_the_reference_point_is_on_demand_where_spot_is_allowed_too() -> None:
+    asked = intent(constraints__preemptible=True, constraints__location="FR")
+    made = shown(world(asked, offer("a", 4, price__spot_hourly="2 EUR/hour")))
+    assert [cost for _, cost, _ in made] == ["-50%"]
+
+
 def test_without_a_reference_the_budget_is_compared_with_and_else_nothing() -> None:
     ways: list[tuple[Json, str | None]] = [({}, None), ({"constraints__max_hourly_cost": "4 EUR"}, "-50%")]
     for budget, told in ways:
@@ -143,11 +149,11 @@ def test_what_others_take_leaves_suggestions_too() -> None:
 
 
 def test_without_gpus_costs_are_compared_with_the_budget_and_nothing_is_no_alternative() -> None:
-    asked = intent(gpus=0, constraints__max_hourly_cost="0.10 EUR")
-    made = suggested(world(asked, offer("a", "0.96")))
-    assert made
-    assert all(one["cost_difference"] is not None for one in made)
-    assert all(eur(one["hourly_cost"]) for one in made)
+    for budget in ("0.10 EUR", "0.000001 EUR"):
+        made = suggested(world(intent(gpus=0, constraints__max_hourly_cost=budget), offer("a", "0.96")))
+        assert made
+        assert all(one["cost_difference"] is not None for one in made)
+        assert all(eur(one["hourly_cost"]) for one in made)
 
 
 def test_no_suggestion_needs_what_is_not_supported() -> None:
