@@ -221,7 +221,8 @@ class _Insides(Maker):
 
     def _inside(self, one: Json, node: int) -> Json:
         """Return what is free inside one node."""
-        gpu, state = one["gpu"], {"node": node}
+        gpu: Json = one["gpu"]
+        state: Json = {"node": node}
         everything = list(range(gpu["count"]))
         self.random.shuffle(everything)
         busy = everything[: self.pick(0, 0, 1, 1, 2)]

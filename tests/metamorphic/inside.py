@@ -290,8 +290,9 @@ def the_shares_of_a_gpu_cost_what_it_costs(_: World, random: Random) -> bool:
     each = random.randint(1, 4_000_000) * slots
     one = offer("o", price=f"{each * gpus / 10**6:.6f}", gpus=gpus)
     one["gpu"] |= {"shared": True, "sharing_strategy": "mps", "sharing_slots": slots}
-    small = {"workload__resources__cpu": "100m", "workload__resources__memory": "1Gi"}
-    shares = world(intent("a", tasks=slots, **{f"{GPU}__shared": True}, **small), one)
+    small: dict[str, Any] = {"workload__resources__cpu": "100m", "workload__resources__memory": "1Gi"}
+    sharing: dict[str, Any] = {f"{GPU}__shared": True}
+    shares = world(intent("a", tasks=slots, **sharing, **small), one)
     whole = world(intent("a", **small), one)
     placements = [each.document()["placements"][0] for each in (shares, whole)]
     assert placements[0]["hourly_cost"] == placements[1]["hourly_cost"]
@@ -337,7 +338,7 @@ def _plain(placement: Json) -> tuple[Any, ...]:
 
 def _gang(world: World) -> bool:
     workload = world.intents[0]["workload"]
-    return workload["type"] == "job" and workload["job"]["parallel_tasks"] > 1
+    return bool(workload["type"] == "job" and workload["job"]["parallel_tasks"] > 1)
 
 
 def a_faster_fabric_makes_it_no_worse(world: World, random: Random) -> bool:

@@ -1000,7 +1000,8 @@ class Oracle:
         for place in sorted(on_nodes):
             arranged = self._arranged(choices, place, on_nodes[place])
             for i, seats in arranged.seats.items():
-                rows[i] += [Row(*place, *seat) for seat in seats]
+                offer, node = place
+                rows[i] += [Row(offer, node, *seat) for seat in seats]
         return tuple(map(tuple, rows))
 
     def _headroom(self, choices: tuple[Choice | None, ...], i: int) -> tuple[int, int]:

@@ -66,7 +66,7 @@ TimeLimit: TypeAlias = Annotated[
 Effort: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        rich_help_panel=_SEARCH, help="Deterministic time after which a search ends. \\[default: 10]"
+        rich_help_panel=_SEARCH, help="Deterministic time after which a search ends. \\[default: 1.5]"
     ),
 ]
 Workers: TypeAlias = Annotated[
