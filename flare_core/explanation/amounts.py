@@ -81,7 +81,10 @@ def most(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     """Return larger maxima: those that offers state."""
     limit = limit_at(case, path)
     asked = float(amount(limit))
-    higher = [value for value in _offered(space.inventory, limit.column) if value > asked]
+    offered = _offered(space.inventory, limit.column)
+    if limit.unit == "ms":  # estimates have more digits than anybody reads
+        offered = [ceil(round(value * 1000, 6)) / 1000 for value in offered]
+    higher = [value for value in dict.fromkeys(offered) if value > asked]
     plain = Ladder(higher, _steps(path, limit), ordered=True)
     if path not in BY_DEFAULT:
         return or_dropped(path, plain)

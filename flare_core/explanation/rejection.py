@@ -20,6 +20,7 @@ from flare_core.placement.types import Rejection
 from flare_core.requirements.types import Topic
 
 MODEL, MEMORY = f"{GPU}.model", f"{GPU}.memory"
+SHARING = {f"{GPU}.shared", f"{GPU}.multi_instance"}  # says what is counted
 
 MOST_BESIDE = 1
 """Constraints in one set up to which sets are looked for beside other intents, where each try is a plan."""
@@ -102,7 +103,7 @@ def _reason(case: Case, space: Space, found: Reasons, way_out: tuple[str, ...]) 
 def _nothing_helps(case: Case, space: Space) -> Rejection:
     """Return the rejection of what no known set of constraints keeps from being placed."""
     if space.possible(space.paths) is not False:  # something may help, which was not settled
-        return overall(case)
+        return replace(overall(case), code=ErrorCode.INSUFFICIENT_RESOURCES, path="")
     bare = replace(without(space.needs, space.paths), tasks=1, max_tasks=1)
     limits = tuple(limit for limit in bare.limits if limit.rule not in ("gpus", "gpu-set"))
     no_gpus = replace(bare, gpus=0, share=None, limits=limits)
@@ -118,5 +119,6 @@ def _nowhere_so_many(space: Space) -> bool:
     """Whether no node with the asked model and memory has that many GPUs free."""
     kept = (Topic.MODEL, Topic.MEMORY, Topic.COUNT)
     one = replace(space.needs, tasks=1, max_tasks=1)
-    bare = without(one, [handle.path for handle in handles(one) if handle.topic not in kept])
+    paths = {handle.path for handle in handles(one) if handle.topic not in kept} - SHARING
+    bare = without(one, paths)
     return not Space(bare, space.inventory, space.place, space.stop).possible(())

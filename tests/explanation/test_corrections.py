@@ -48,6 +48,7 @@ AMOUNTS: list[tuple[str, object, str, object]] = [
     (f"{GPU}compute_capability", "9.0", "8.0", "8.0"),
     (f"{GPU}fp32_tflops", "19.5", "10.5", 10.5),
     (f"{HOST}cpu", "17", "16", "16"),
+    (f"{HOST}cpu", "16001m", "16", "16"),
     (f"{HOST}memory", "65Gi", "64Gi", "64Gi"),
     (f"{C}max_latency_ms", 19.5, "20ms", 20),
     (f"{P}max_jitter_ms", 1, "2ms", 2),
@@ -113,6 +114,11 @@ def test_an_availability_that_replicas_reach_together_is_named_by_its_step() -> 
     asked = intent(tasks=2, sla__availability=99.9999)
     zones = (offer("a", zone="z1", performance__uptime_percent=99), offer("b", zone="z2"))
     assert needed(asked, *zones) == [["99.999%"]]  # 1 - 0.01 * 0.001
+
+
+def test_an_estimated_latency_is_rounded_up_to_what_can_be_read() -> None:
+    there = offer("a", performance__latency_ms=117.03805865189678)
+    assert needed(intent(constraints__max_latency_ms=20), there) == [["117.039ms"]]
 
 
 def test_volumes_shrink_the_largest_first() -> None:

@@ -294,6 +294,28 @@ def test_where_nothing_asked_is_in_the_way_no_constraint_is_blamed() -> None:
     assert error.conflicts == ()
 
 
+def test_instances_are_counted_as_instances() -> None:
+    """One GPU holds two instances, but no ring of them: the count is there."""
+    asked = intent(
+        gpus=2,
+        workload__resources__gpu__multi_instance=True,
+        workload__resources__gpu__memory="10Gi",
+        workload__resources__gpu__topology="ring",
+        constraints__negotiation={"fallback_strategy": "fail"},
+    )
+    sliced = offer(
+        "a",
+        gpu__model="nvidia-a100",
+        gpu__memory="80Gi",
+        gpu__cores=None,
+        gpu__shared=True,
+        gpu__sharing_strategy="mig",
+        gpu__dedicated=None,
+    )
+    error = refused(world(asked, sliced))
+    assert (error.code, error.path) == (flare.ErrorCode.INSUFFICIENT_RESOURCES, f"{GPU}.topology")
+
+
 def test_flags_are_told_as_they_are_written_in_json() -> None:
     asked = intent(constraints__compliance__hipaa_compliant=True)
     error = refused(world(asked, offer("a", compliance__hipaa_compliant=False)))
