@@ -41,9 +41,3 @@ def test_the_time_and_the_settings_are_arguments(module: Path) -> None:
     source = ast.parse((PACKAGE / module).read_text())
     used = {ast.unparse(node) for node in ast.walk(source) if isinstance(node, ast.Attribute)}
     assert not used & (UNREPEATABLE | READERS)
-
-
-def test_no_other_room_knows_the_gateway() -> None:
-    others = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-    users = [m for m in others if m not in MODULES and any("gateway" in name for name in imported(m))]
-    assert not users

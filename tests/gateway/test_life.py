@@ -29,6 +29,7 @@ from flare_core.adapters.gateway.life import (
     waiting,
 )
 from flare_core.adapters.gateway.store import Store
+from flare_core.errors import OptionsError
 from tests.gateway.worlds import HOUR, NOW, SECOND, federation, offer, seat, submitted
 
 P, Q, R, U = State.PENDING, State.QUEUED, State.RESERVED, State.RUNNING
@@ -209,10 +210,12 @@ def test_to_reserve_what_is_taken_changes_nothing(store: Store) -> None:
         assert (second.state, second.version, len(held(connection))) == (P, 1, 1)
 
 
-def test_only_what_waits_can_be_reserved(store: Store) -> None:
-    record = reserved(store)
-    with store.write() as connection, pytest.raises(ConflictError):
-        reserve(connection, ONE, record.id, [], NOW, hourly_ueur=1, placement={})
+def test_only_what_waits_can_be_reserved_and_the_rest_books_nothing(store: Store) -> None:
+    record = taken_to(store, [F])
+    with store.write() as connection:
+        with pytest.raises(ConflictError):
+            reserve(connection, ONE, record.id, [seat("a", 0, 0)], NOW, hourly_ueur=1, placement={})
+        assert held(connection) == ()
 
 
 def test_who_loses_its_nodes_waits_again_without_them(store: Store) -> None:
@@ -282,8 +285,22 @@ def test_pages_hold_every_intent_once_newest_first(store: Store) -> None:
     assert seen == [r.id for r in sorted(made, key=lambda r: (r.created, r.id), reverse=True)]
     with store.read() as connection:
         assert len(list_intents(connection, None)[0]) == 8
-        with pytest.raises(ValueError, match="invalid"):
-            list_intents(connection, "ada", cursor="no cursor")
+
+
+@pytest.mark.parametrize("cursor", ["", "no cursor", "1.", ".a", "9" * 18 + ".a", "1.a\0", "１.a", "1.a'--"])
+def test_a_cursor_that_is_none_is_refused(store: Store, cursor: str) -> None:
+    with store.read() as connection, pytest.raises(OptionsError):
+        list_intents(connection, "ada", cursor=cursor)
+
+
+@pytest.mark.parametrize("intent", ["", "a\0", "a\ud800", "' OR 1=1 --", "x" * 10_000])
+def test_whatever_is_asked_for_is_only_not_found(store: Store, intent: str) -> None:
+    submitted(store, "one")
+    with store.write() as connection:
+        with pytest.raises(NotFoundError):
+            find(connection, intent, "ada")
+        with pytest.raises(NotFoundError):
+            cancel(connection, "ada", intent, NOW)
 
 
 def test_lists_hold_what_is_asked_for(store: Store) -> None:

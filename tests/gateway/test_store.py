@@ -262,3 +262,26 @@ def test_an_update_of_a_token_table_is_seen_by_another_engine(store: Store, url:
     with engine.connect() as connection:
         assert connection.execute(select(users.c.created)).scalar_one() == NOW + SECOND
     engine.dispose()
+
+
+def test_no_writer_is_left_behind_while_others_go_on(url: str) -> None:
+    """Four threads write as fast as they can: none gets much less than its part."""
+    stores = [Store(Settings(store_url=url)) for _ in range(4)]
+    counts, stop = [0] * len(stores), Event()
+
+    def work(i: int) -> None:
+        while not stop.is_set():
+            with stores[i].write() as connection:
+                ensure_user(connection, f"{i}-{counts[i]}", NOW)
+            counts[i] += 1
+
+    threads = [Thread(target=work, args=(i,)) for i in range(len(stores))]
+    for thread in threads:
+        thread.start()
+    stop.wait(1.0)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.close()
+    assert min(counts) * 8 > max(counts) > 0

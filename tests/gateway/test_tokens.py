@@ -231,11 +231,11 @@ def test_a_user_lists_and_revokes_their_own_with_any_token(store: Store) -> None
 def test_another_users_token_is_as_one_that_does_not_exist(store: Store) -> None:
     other = minted(store, user="bob")
     said = []
-    for token_id in (other.token.id, "tok_none"):
+    for token_id in (other.token.id, "tok_none", "tok_\0", "\ud800", "' OR 1=1 --"):
         with store.write() as connection, pytest.raises(NotFoundError) as refused:
             revoke(connection, holder(DEFAULT), token_id, NOW)
         said.append((refused.value.code, refused.value.message))
-    assert said[0] == said[1]
+    assert len(set(said)) == 1
     assert code_of(store, other.secret) is None
     with store.write() as connection:
         revoke(connection, holder(MANAGER), other.token.id, NOW)
@@ -313,5 +313,5 @@ def test_two_tokens_of_one_secret_cannot_be(store: Store) -> None:
     with store.write() as connection:
         mint(connection, "ada", "one", NOW, settings=SETTINGS, secret=secret)
         assert connection.execute(text("SELECT count(*) FROM tokens")).scalar_one() == 1
-    with pytest.raises(Exception, match=r"(?i)unique"), store.write() as connection:
+    with store.write() as connection, pytest.raises(OptionsError, match="used before"):
         mint(connection, "bob", "two", NOW, settings=SETTINGS, secret=secret)

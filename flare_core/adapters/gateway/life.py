@@ -10,6 +10,7 @@ The reference knows ``queued`` and ``reserved`` as ``pending``; `State.word` is 
 """
 
 import json
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, Tuple, insert, literal, select, tuple_, update
 
 from flare_core.adapters.gateway.errors import ConflictError, NotFoundError
 from flare_core.adapters.gateway.events import tell
@@ -25,6 +26,7 @@ from flare_core.adapters.gateway.ledger import book, release
 from flare_core.adapters.gateway.rooms import Seat
 from flare_core.adapters.gateway.store.rows import ensure_user, sha256
 from flare_core.adapters.gateway.store.tables import EPOCH, MICROSECOND, Moment, history, intents
+from flare_core.errors import OptionsError, found_expected
 from flare_core.inventory.fields import canonical_json
 from flare_core.inventory.types import Inventory
 
@@ -299,7 +301,8 @@ def find(connection: Connection, intent: str, user: str | None = None) -> Record
     query = select(intents).where(intents.c.id == intent)
     if user is not None:
         query = query.where(intents.c.user == user)
-    row = connection.execute(query).one_or_none()
+    # The stores do not take every character.
+    row = connection.execute(query).one_or_none() if intent.isprintable() else None
     if row is None:
         raise NotFoundError("intent")
     return _record(row)
@@ -318,7 +321,7 @@ def list_intents(
 
     Raises
     ------
-    ValueError
+    OptionsError
         If the cursor is none of ours.
     """
     query = select(intents)
@@ -329,14 +332,20 @@ def list_intents(
     if name is not None:
         query = query.where(intents.c.name == name)
     if cursor is not None:
-        created, _, last = cursor.partition(".")
-        before = tuple_(literal(EPOCH + int(created) * MICROSECOND, Moment()), literal(last))
-        query = query.where(tuple_(intents.c.created, intents.c.id) < before)
+        query = query.where(tuple_(intents.c.created, intents.c.id) < _place(cursor))
     query = query.order_by(intents.c.created.desc(), intents.c.id.desc()).limit(limit + 1)
     found = tuple(map(_record, connection.execute(query)))
     page = found[:limit]
     more = len(found) > limit
     return page, f"{(page[-1].created - EPOCH) // MICROSECOND}.{page[-1].id}" if more else None
+
+
+def _place(cursor: str) -> Tuple:
+    """Return where the page before has ended."""
+    parts = re.fullmatch(r"([0-9]{1,17})\.([0-9A-Za-z-]{1,64})", cursor)
+    if parts is None:
+        raise OptionsError("cursor", found_expected(cursor, "the next_cursor of a page"))
+    return tuple_(literal(EPOCH + int(parts[1]) * MICROSECOND, Moment()), literal(parts[2]))
 
 
 def waiting(connection: Connection, states: Collection[State], limit: int = 1000) -> tuple[Record, ...]:

@@ -212,8 +212,6 @@ def clashes(room: Room, held: Sequence[Held], new: Sequence[Held]) -> Iterator[t
     """Yield what new seats of a node cannot have, and who has it, at the first moment where that is so."""
     seats = (*held, *new)
     for moment in sorted({h.seat.start for h in seats}):
-        if not any(h.seat.at(moment) for h in new):
-            continue
         found = list(_too_much(room, [h for h in seats if h.seat.at(moment)]))
         if found:
             own = {h.intent for h in new}

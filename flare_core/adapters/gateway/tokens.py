@@ -180,10 +180,12 @@ def mint(
     if not 0 < life <= longest:
         raise OptionsError("expires_in", f"found {life} s, expected more than 0 s and at most {longest} s")
     for path, text in (("name", name), ("user_id", user)):
-        if not 0 < len(text) <= _LONGEST_NAME or "\0" in text:
-            raise OptionsError(path, found_expected(text, f"1 to {_LONGEST_NAME} characters, no NUL"))
+        if not 0 < len(text) <= _LONGEST_NAME or not text.isprintable():
+            raise OptionsError(path, found_expected(text, f"1 to {_LONGEST_NAME} printable characters"))
     if not well_formed(secret):
         raise OptionsError("secret", "found no token, expected one that FLARE has made")
+    if _find(connection, sha256(secret)) is not None:
+        raise OptionsError("secret", "found one that was used before, expected a new one")
     expires = now + timedelta(seconds=life)
     token = Token(f"tok_{secrets.token_hex(16)}", user, name, permissions, now, expires)
     ensure_user(connection, user, now)
@@ -313,6 +315,8 @@ def revoke(connection: Connection, by: Token, token_id: str, now: datetime) -> T
     NotFoundError
         If there is none, or it is another user's and the holder may not manage tokens.
     """
+    if not token_id.isprintable():  # the stores do not take every character
+        raise NotFoundError("token")
     mine: list[ColumnElement[bool]] = [tokens.c.id == token_id]
     if not by.may(Permission.TOKENS_MANAGE):
         mine.append(tokens.c.user == by.user)

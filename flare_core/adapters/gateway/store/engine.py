@@ -5,7 +5,9 @@ what it has checked still holds when it commits, and events get their numbers in
 seen. ``note`` is for bookkeeping that a power cut may take back (``last_used``, rate limits).
 """
 
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
@@ -20,11 +22,12 @@ from flare_core.adapters.gateway.store.upgrade import upgrade
 
 _MODE: Final = "flare_mode"
 _WRITERS = 0x464C415245  # "FLARE": the number of the one lock that writers take
-_BEGIN: Final = {
+_ALONE = "BEGIN IMMEDIATE"
+_BEGIN: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "sqlite": {
-        "read": ("PRAGMA query_only=ON", "BEGIN"),
-        "write": ("PRAGMA query_only=OFF", "PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
-        "note": ("PRAGMA query_only=OFF", "PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE"),
+        "read": ("PRAGMA query_only=ON", "PRAGMA busy_timeout={wait_ms}", "BEGIN"),
+        "write": ("PRAGMA query_only=OFF", "PRAGMA synchronous=FULL", _ALONE),
+        "note": ("PRAGMA query_only=OFF", "PRAGMA synchronous=NORMAL", _ALONE),
     },
     "postgresql": {
         "read": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
@@ -130,10 +133,33 @@ def _engine(settings: Settings) -> Engine:
         mode = connection.get_execution_options().get(_MODE)
         # Without a mode it is SQLAlchemy itself, which looks at a new server.
         for statement in _BEGIN[kind][mode] if mode else ():
-            connection.exec_driver_sql(statement.format(wait_ms=wait_ms))
+            if statement is _ALONE:
+                _wait_for_sqlite(connection, wait_ms)
+            else:
+                connection.exec_driver_sql(statement.format(wait_ms=wait_ms))
 
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _wait_for_sqlite(connection: Connection, wait_ms: int) -> None:
+    """Begin to write, asking again every millisecond.
+
+    SQLite itself asks less and less often, up to every tenth of a second: among several busy processes some
+    then wait for seconds while one goes on and on.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("PRAGMA busy_timeout=0")
+    for left in reversed(range(wait_ms)):
+        try:
+            driver.execute(_ALONE)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise UnavailableError from error
+            time.sleep(0.001)
+        else:
+            return
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
