@@ -32,7 +32,7 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 FRONT_DOOR = "__init__"
 ROOMS = {*FLOOR, "verify"}
 BELOW_VERIFY = {"errors", "quantities", "catalog", "intent", "inventory"}
-EXTRAS = ("matplotlib", "pyarrow", "rich", "starlette", "typer")
+EXTRAS = ("alembic", "matplotlib", "psycopg", "pyarrow", "rich", "sqlalchemy", "starlette", "typer")
 LAZY = ("networkx", *EXTRAS)  # not pandas, which OR-Tools itself imports
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
