@@ -74,7 +74,7 @@ def more(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     limit = limit_at(case, path)
 
     def step(chosen: Sequence[str]) -> Step:
-        longer = [*words_of(limit), *chosen]
+        longer = [*sorted(words_of(limit)), *chosen]  # what is asked is a set, however it was written
         return Step(", ".join(longer), {path: [*longer]})
 
     return _options(path, _there(case, space, path, beside, limit.column), step, MOST_MORE)
@@ -102,7 +102,7 @@ def location(case: Case, space: Space, path: str, beside: Values) -> Ladder:
 
 def certificates(case: Case, space: Space, path: str, beside: Values) -> Ladder:
     """Return fewer certificates, as many as possible."""
-    asked = words_of(limit_at(case, path))
+    asked = sorted(words_of(limit_at(case, path)))
     fewer = [kept for size in range(len(asked) - 1, 0, -1) for kept in combinations(asked, size)]
     few = Ladder(fewer[:MOST_SUBSETS], lambda kept: Step(", ".join(kept), {path: [*kept]}))
     return or_dropped(path, few)
