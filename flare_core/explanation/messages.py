@@ -125,7 +125,11 @@ def no_room(case: Case) -> str:
     if funnel.accepted or not funnel.offers:
         return overall(case).message
     tasks = "its task" if needs.tasks == 1 else f"its {needs.tasks} tasks at once"
-    return f"none of {funnel.offers} offers has room for {tasks}, even without any constraint of {needs.name}"
+    always = max((step for step in funnel.steps if not step.path), key=lambda s: s.alone, default=None)
+    told = f"none of {funnel.offers} offers has room for {tasks}, even without any constraint of {needs.name}"
+    if always is None or not always.alone:
+        return told
+    return f"{told}; {always.alone} of them do not have {always.asked} ({always.rule})"
 
 
 def overall(case: Case) -> Rejection:
