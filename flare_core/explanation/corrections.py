@@ -320,5 +320,5 @@ def _descended(enough: int, too_little: int, within: Callable[[int], int | None]
             if taken is None:
                 too_little = amount
             else:
-                enough = taken
+                enough = min(amount, taken)  # less each time, whatever is told
     return enough
