@@ -149,7 +149,10 @@ class _Search:
             best = max((self._paid(f, solved) for f in prices), default=NOTHING)
             if best == NOTHING:
                 break
-            bound |= {f: min(bound[f], self._below(f, best)) for f in prices}
+            less = bound | {f: min(bound[f], self._below(f, best)) for f in prices}
+            if less == bound:  # nothing is beaten any more
+                break
+            bound = less
         return best
 
     def _paid(self, f: Field, solved: Solved) -> Fraction:
