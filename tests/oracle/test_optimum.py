@@ -187,5 +187,5 @@ def test_a_budget_of_shares_and_gangs_that_is_exactly_met_and_one_that_is_a_mill
 @pytest.mark.t1
 @pytest.mark.parametrize("chunk", range(4))
 def test_five_hundred_plans_of_shares_and_gangs_barely_exist_and_five_hundred_do_not(chunk: int) -> None:
-    found = _edges(range(chunk * 250, (chunk + 1) * 250), single)
+    found = _edges(range(chunk * 290, (chunk + 1) * 290), single)
     assert min(found[True], found[False]) >= 125
