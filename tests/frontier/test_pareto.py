@@ -131,8 +131,10 @@ def test_an_intent_that_cannot_be_placed_has_an_empty_front_and_the_reason_of_pl
     one = world(intent(constraints__max_hourly_cost="0.5 EUR"), *FEW)
     told = front(one, ("cost", "carbon"))
     assert (told.outcome, told.complete, told.points) == (flare.Outcome.INFEASIBLE, True, ())
+    refused = one.place().placements[0].error
     assert told.error is not None
-    assert told.error.to_dict() == one.place().placements[0].error.to_dict()  # type: ignore[union-attr]
+    assert refused is not None
+    assert told.error.to_dict() == refused.to_dict()
     assert told.to_dict()["error"]["error_code"] == "COST_LIMIT_EXCEEDED"
 
 

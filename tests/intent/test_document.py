@@ -174,7 +174,7 @@ def test_an_intent_cannot_be_changed_through_what_it_gives_or_was_given() -> Non
 def test_an_intent_is_a_value() -> None:
     assert read_intent(service()) == read_intent(service())
     assert read_intent(service()) != read_intent(job())
-    copy = pickle.loads(pickle.dumps(read_intent(service())))  # noqa: S301
+    copy = pickle.loads(pickle.dumps(read_intent(service())))  # noqa: S301  # what was pickled here
     assert copy == read_intent(service())
     assert copy.to_dict() == {"intent": service()}
 
