@@ -714,7 +714,8 @@ def intent_renamed(d: Damage) -> bool | None:
 def field_left_out(d: Damage) -> bool | None:
     parts = [d.plan, *d.plan["placements"], *(row for _, row in d.rows())]
     part = d.rng.choice(parts)
-    del part[d.rng.choice(sorted(part))]
+    needed = sorted(key for key in part if (key, part[key]) != ("offer", None))  # absent means that none is made
+    del part[d.rng.choice(needed)]
     return None
 
 
