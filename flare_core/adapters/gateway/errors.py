@@ -27,12 +27,17 @@ class GatewayError(Exception):
         Public code.
     message
         For the user; never holds SQL, a path, a secret or what belongs to another user.
+    retry_after_s
+        After how many seconds it may be worth another try; None where nobody can tell.
     """
 
-    def __init__(self, code: ErrorCode | GatewayCode, message: str) -> None:
+    def __init__(
+        self, code: ErrorCode | GatewayCode, message: str, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(GatewayError):
@@ -57,7 +62,23 @@ class PermissionsError(GatewayError):
 
 
 class UnavailableError(GatewayError):
-    """The store does not answer: full, locked, damaged or out of reach."""
+    """Not now: the store does not answer (full, locked, damaged, gone), or there is too much to do."""
 
-    def __init__(self, message: str = "the store does not answer, try again") -> None:
-        super().__init__(GatewayCode.UNAVAILABLE, message)
+    def __init__(
+        self, message: str = "the store does not answer, try again", *, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(GatewayCode.UNAVAILABLE, message, retry_after_s=retry_after_s)
+
+
+class RateLimitedError(GatewayError):
+    """Too many requests of one token, or from one address.
+
+    Parameters
+    ----------
+    wait_s
+        When the next one will be admitted, seconds from now.
+    """
+
+    def __init__(self, wait_s: int) -> None:
+        message = f"too many requests, the next one is admitted in {wait_s} s"
+        super().__init__(GatewayCode.RATE_LIMITED, message, retry_after_s=wait_s)
