@@ -17,7 +17,7 @@ own choice of what the API reference writes.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -287,6 +287,71 @@ def parse_moment(value: object) -> datetime:
         years = f"{_YEARS[0]} to {_YEARS[-1]}"
         raise QuantityError(value, f"a moment in the years {years}, such as '2026-01-15T10:35:00Z'")
     return moment
+
+
+def json_schema(parse: Callable[..., object]) -> dict[str, object]:
+    """Return the JSON Schema of what a parser of this module reads, as a new object.
+
+    It admits every text that people write, and of those that a parser refuses only what a pattern cannot
+    tell: values beyond the kind's limit, fractions of what is whole, days that a month does not have.
+
+    Parameters
+    ----------
+    parse
+        A ``parse_…`` of this module.
+    """
+    if parse is parse_moment:
+        return {
+            "type": "string",
+            "pattern": _MOMENT_PATTERN,
+            "description": "a date and time, UTC where it has no offset",
+            "examples": ["2026-01-15T10:35:00Z"],
+        }
+    kind = _KIND_OF[parse]
+    text: dict[str, object] = {"type": "string", "pattern": _pattern(kind)}
+    if "" not in kind.units or kind.compound:
+        return text | {"description": kind.expected}
+    most = min(_MAX_VALUE, int(kind.limit / kind.units[""]))  # no JSON integer is larger
+    return {"anyOf": [text, {"type": "number", "minimum": 0, "maximum": most}], "description": kind.expected}
+
+
+_KIND_OF: Final[Mapping[Callable[..., object], _Kind]] = {
+    parse_cpu_milli: _CPU,
+    parse_memory_mib: _MEMORY,
+    parse_money_ueur: _MONEY,
+    parse_rate_ueur_per_h: _RATE,
+    parse_duration_s: _DURATION,
+    parse_latency_ms: _LATENCY,
+    parse_bandwidth_gbps: _BANDWIDTH,
+    parse_clock_mhz: _CLOCK,
+    parse_percent: _PERCENT,
+    parse_carbon_g_per_h: _CARBON,
+    parse_number: _NUMBER,
+}
+_MOMENT_PATTERN: Final = (
+    "^ *(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2}|2200)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "[Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?"
+    "([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)? *$"
+)
+
+
+def _pattern(kind: _Kind) -> str:
+    """Return what a text looks like, in the part of the grammar that Python and ECMA 262 have in common."""
+    digits = 3 if kind is _PERCENT else max(9, len(str(int(kind.limit / max(kind.units.values())))))
+    number = rf"([0-9]{{1,{digits}}}\.?[0-9]{{0,9}}|\.[0-9]{{1,9}})"
+    units = [(number, _loose(unit)) for unit in kind.units]
+    if not kind.compound:
+        exact = "|".join(sorted((unit for _, unit in units if unit), key=len, reverse=True))
+        unit = f" *({exact}){'?' if '' in kind.units else ''}" if exact else ""
+        return rf"^ *\+?{number}([eE][+-]?[0-9])?{unit} *$"
+    terms = [rf"{number} *{unit}" for number, unit in units]
+    chains = [first + "".join(f"( *{term})?" for term in terms[i + 1 :]) for i, first in enumerate(terms)]
+    return rf"^ *({'|'.join(chains)}) *$"
+
+
+def _loose(unit: str) -> str:
+    spaced = re.sub(r"/|CO2", lambda found: f" *{found[0]} *", unit)
+    return spaced.replace(" * *", " *")
 
 
 def format_cpu(milli: int) -> str:

@@ -399,9 +399,9 @@ def interconnect_class(part: GpuPart, gpu_count: int) -> str | None:
 
 def is_vendor_prefixed(name: str) -> bool:
     """Whether a lower-case model name has the form ``vendor-model``, as ``acme-x1``, known or not."""
-    return _VENDOR_PREFIXED.fullmatch(name) is not None and _FAMILY.match(name) is None
+    return VENDOR_PREFIXED.fullmatch(name) is not None and _FAMILY.match(name) is None
 
 
-_VENDOR_PREFIXED = re.compile(r"[a-z]{2,}[a-z0-9]*(?:-[a-z0-9]+(?:[.+][a-z0-9]+)*)+")
+VENDOR_PREFIXED = re.compile(r"[a-z]{2,}[a-z0-9]*(?:-[a-z0-9]+(?:[.+][a-z0-9]+)*)+")
 # Families, not vendors: such a name is a spelling that the table does not know.
 _FAMILY = re.compile(r"(rtx|gtx|tesla|geforce|quadro|radeon|instinct|rx|titan)-")

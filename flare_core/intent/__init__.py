@@ -13,13 +13,23 @@ if _TYPE_CHECKING:
     from flare_core.intent.refusal import InvalidIntent
     from flare_core.intent.schema import field_paths
     from flare_core.intent.types import Intent
+    from flare_core.intent.written import json_schema
 
-__all__ = ["Intent", "InvalidIntent", "field_paths", "parse_json", "read_intent", "read_intents"]
+__all__ = [
+    "Intent",
+    "InvalidIntent",
+    "field_paths",
+    "json_schema",
+    "parse_json",
+    "read_intent",
+    "read_intents",
+]
 
 _ROOMS = {
     "Intent": "types",
     "InvalidIntent": "refusal",
     "field_paths": "schema",
+    "json_schema": "written",
     "parse_json": "json",
     "read_intent": "document",
     "read_intents": "document",

@@ -12,7 +12,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from flare_core.catalog import regions
 from flare_core.intent.fields import (
@@ -35,6 +43,7 @@ from flare_core.intent.fields import (
     Replicas,
     Word,
     nearest,
+    text_like,
 )
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
@@ -45,14 +54,15 @@ _PREFIX: Final = re.compile(r"[0-9A-Fa-f.:]+/[0-9]{1,3}")
 
 
 @cache
-def _time_zones() -> frozenset[str]:
+def time_zones() -> frozenset[str]:
+    """Return the names of the IANA database."""
     # Of the tzdata package, so that the same names exist on every machine.
     return frozenset(files("tzdata").joinpath("zones").read_text("ascii").split())
 
 
 def _time_zone(name: str) -> str:
-    if name not in _time_zones():
-        near = nearest(name, _time_zones()) or "Europe/Berlin"
+    if name not in time_zones():
+        near = nearest(name, time_zones()) or "Europe/Berlin"
         raise Misfit(f"a time zone of the IANA database, such as {near!r}")
     return name
 
@@ -90,8 +100,47 @@ def _place(name: str) -> str:
     return name
 
 
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
-Place = Annotated[Word, AfterValidator(_place)]
+TimeOfDay = Annotated[
+    time, BeforeValidator(_time_of_day), text_like(_TIME.pattern, "a time of day, '00:00' to '23:59'", 5)
+]
+CalendarDay = Annotated[
+    date,
+    BeforeValidator(_day),
+    text_like("[0-9]{3}[1-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", "a date, such as '2026-12-24'", 10),
+]
+Zone = Annotated[
+    str,
+    AfterValidator(_time_zone),
+    WithJsonSchema(
+        {"type": "string", "description": "a time zone of the IANA database, such as 'Europe/Berlin'"}
+    ),
+]
+Place = Annotated[
+    Word,
+    AfterValidator(_place),
+    text_like(
+        rf"any|{'|'.join(regions.LOCATION_CLASSES)}|[A-Z]{{2}}",
+        "a location of the reference, such as 'EU', or an ISO country code, such as 'DE'",
+        16,
+    ),
+]
+Network = Annotated[
+    str,
+    AfterValidator(_network),
+    text_like(
+        _PREFIX.pattern, "a network in CIDR form without bits beyond its prefix, such as '10.0.0.0/8'", 64
+    ),
+]
+
+_PUE_TEXT: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^ *\+?[1-9][0-9]{0,8}(\.[0-9]{0,9})? *$"},
+            {"type": "number", "minimum": 1, "maximum": 2**53},
+        ],
+        "description": "a power usage effectiveness, such as 1.4",
+    }
+)
 
 
 class Maintenance(Part):
@@ -113,9 +162,9 @@ class Availability(Part):
 
     window_start: Maybe[TimeOfDay] = None
     window_end: Maybe[TimeOfDay] = None
-    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    timezone: Zone = "UTC"
     days_of_week: Maybe[Annotated[Many[Day], Field(min_length=1)]] = None
-    blackout_dates: Many[Annotated[date, BeforeValidator(_day)]] = ()
+    blackout_dates: Many[CalendarDay] = ()
     maintenance_windows: Many[Maintenance] = ()
 
     @model_validator(mode="after")
@@ -148,7 +197,7 @@ class Energy(Part):
     max_carbon_footprint: Maybe[CarbonGPerH] = None
     renewable_energy_only: bool = False
     energy_efficiency_rating: Maybe[Literal["A", "B", "C", "D", "E", "F"]] = None
-    power_usage_effectiveness: Annotated[Number, Field(ge=1)] = 2.0
+    power_usage_effectiveness: Annotated[Number, Field(ge=1), _PUE_TEXT] = 2.0
     green_certified_only: bool = False
 
 
@@ -178,7 +227,7 @@ class FirewallRule(Part):
 
     port: Port
     protocol: Protocol
-    source: Annotated[str, AfterValidator(_network)]
+    source: Network
     action: Literal["allow", "deny"]
 
 

@@ -6,11 +6,12 @@ Everything that may hold a credential (``commands``, ``env``, ``secrets``, ``sou
 import re
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from flare_core.catalog import gpus
 from flare_core.intent.fields import (
     ENV_KEY,
+    ENV_PATTERN,
     ClockMhz,
     Count,
     CpuMilli,
@@ -33,6 +34,7 @@ from flare_core.intent.fields import (
     TargetPercent,
     first_twice,
     one_of,
+    text_like,
 )
 
 _CAPABILITY: Final = re.compile(r"[0-9]{1,2}(?:\.[0-9])?")
@@ -97,16 +99,48 @@ def _mount_path(path: str) -> str:
     return path
 
 
+# What the schema says of these texts; where a pattern cannot tell, it admits more than is taken.
+_MODEL_TEXT: Final = text_like(
+    f"any|{gpus.VENDOR_PREFIXED.pattern}", "'any' or a vendor and a model, such as 'nvidia-a100'", 64
+)
+_ENV_TEXT: Final = WithJsonSchema(
+    {"type": "string", "pattern": f"^{ENV_PATTERN}=[^\\x00]*$", "description": "KEY=value"}
+)
+_PATH_TEXT: Final = text_like(
+    r"(/[^/:\x00-\x1f\x7f-\x9f]+)+/?",
+    "an absolute path below '/' without '.', '..' or ':', such as '/data'",
+    4096,
+)
+_URI_TEXT: Final = text_like(
+    r"(s3|gs|az|azure|abfss?|wasbs?|https)://[^/\x00-\x20\x7f-\xa0]+(/[^\x00-\x20\x7f-\xa0]*)?",
+    f"{', '.join(_URI_FORMS.values())}, as its type is",
+    2048,
+)
+_CAPABILITY_TEXT: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": f"^(any|{_CAPABILITY.pattern})$"},
+            {"type": "number", "minimum": 0, "maximum": 99},
+        ],
+        "description": "a CUDA compute capability, such as '8.0', or 'any'",
+    }
+)
+
+
 class Gpu(Part):
     """What each task asks of its GPUs; ``any`` and False ask for nothing."""
 
-    model: Annotated[str, AfterValidator(_model)] = "any"
+    model: Annotated[str, AfterValidator(_model), _MODEL_TEXT] = "any"
     count: Count = 1
     memory: Maybe[MemoryMib] = None
     cores: Maybe[Count] = None
     clock_speed: Maybe[ClockMhz] = None
-    compute_capability: Annotated[float | None, BeforeValidator(_capability)] = None
-    architecture: Annotated[str, AfterValidator(_architecture)] = "any"
+    compute_capability: Annotated[float | None, BeforeValidator(_capability), _CAPABILITY_TEXT] = None
+    architecture: Annotated[
+        str,
+        AfterValidator(_architecture),
+        WithJsonSchema({"type": "string", "enum": [*gpus.ARCHITECTURES, "any"]}),
+    ] = "any"
     tier: Literal["premium", "standard", "gaming", "inference", "budget", "any"] = "any"
     shared: bool = False
     interconnect: Literal["nvlink", "nvswitch", "infiniband", "pcie", "any"] = "any"
@@ -157,7 +191,7 @@ class Source(Part):
     """Where a volume's content comes from; ``credentials`` names a secret of the platform."""
 
     type: Literal["s3", "gcs", "azure"]
-    uri: str = Field(repr=False)
+    uri: Annotated[str, _URI_TEXT] = Field(repr=False)
     credentials: SecretName = Field(repr=False)
 
     @model_validator(mode="after")
@@ -173,7 +207,7 @@ class Volume(Part):
     name: Label
     size: Annotated[MemoryMib, Field(gt=0)]
     type: Literal["persistent", "temporary"]
-    path: Annotated[str, AfterValidator(_mount_path)]
+    path: Annotated[str, AfterValidator(_mount_path), _PATH_TEXT]
     source: Maybe[Source] = None
 
 
@@ -248,7 +282,7 @@ class Workload(Part):
     name: Label
     image: Image
     commands: Annotated[Many[str], Field(repr=False)] = ()
-    env: Annotated[Many[Annotated[str, AfterValidator(_env_entry)]], Field(repr=False)] = ()
+    env: Annotated[Many[Annotated[str, AfterValidator(_env_entry), _ENV_TEXT]], Field(repr=False)] = ()
     ports: Many[PortRule] = ()
     resources: Resources
     storage: Storage = Storage()
