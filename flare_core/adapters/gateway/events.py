@@ -52,3 +52,8 @@ def newest_event(connection: Connection) -> int:
 def forget_events(connection: Connection, before: datetime) -> int:
     """Remove events older than that; return how many."""
     return connection.execute(delete(events).where(events.c.at < before)).rowcount
+
+
+def forget_events_of(connection: Connection, intent: str) -> int:
+    """Remove what was told of an intent; return how many events that were."""
+    return connection.execute(delete(events).where(events.c.intent == intent)).rowcount

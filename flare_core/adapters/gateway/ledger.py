@@ -9,18 +9,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from flare_core.adapters.gateway.errors import ConflictError
 from flare_core.adapters.gateway.rooms import Clash, Held, Seat, choose_starts, clashes, is_elastic, room_of
 from flare_core.adapters.gateway.store import require_write
-from flare_core.adapters.gateway.store.tables import bookings
+from flare_core.adapters.gateway.store.rows import add_if_new
+from flare_core.adapters.gateway.store.tables import bookings, meta
 from flare_core.inventory.types import Inventory
 from flare_core.placement.ledger import Demand
 from flare_core.placement.nodes import card_at
 from flare_core.placement.types import Plan
 from flare_core.sharing.cards import MILLI
+
+_CAPACITY: Final = "capacity"
 
 
 class TakenError(ConflictError):
@@ -81,7 +85,21 @@ def book(
 def release(connection: Connection, intent: str, now: datetime) -> int:
     """Give back all that an intent holds; return how many seats that were, 0 the second time."""
     own = (bookings.c.intent == intent, bookings.c.released.is_(None))
-    return connection.execute(update(bookings).where(*own).values(released=now)).rowcount
+    number = connection.execute(update(bookings).where(*own).values(released=now)).rowcount
+    if number:
+        more_capacity(connection)
+    return number
+
+
+def more_capacity(connection: Connection) -> None:
+    """Count that there may be more than before: whoever waits is worth another try."""
+    if not add_if_new(connection, meta, key=_CAPACITY, number=1):
+        connection.execute(update(meta).where(meta.c.key == _CAPACITY).values(number=meta.c.number + 1))
+
+
+def capacity_count(connection: Connection) -> int:
+    """Return how often there was more than before."""
+    return connection.execute(select(meta.c.number).where(meta.c.key == _CAPACITY)).scalar() or 0
 
 
 def held(connection: Connection, offers: Collection[str] | None = None) -> tuple[Held, ...]:

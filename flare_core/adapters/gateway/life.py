@@ -21,14 +21,16 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Tuple, insert, literal, select, tuple_, update
 
 from flare_core.adapters.gateway.errors import ConflictError, NotFoundError
-from flare_core.adapters.gateway.events import tell
+from flare_core.adapters.gateway.events import forget_events_of, tell
 from flare_core.adapters.gateway.ledger import book, release
+from flare_core.adapters.gateway.orders import abandon, open_order
 from flare_core.adapters.gateway.rooms import Seat
 from flare_core.adapters.gateway.store.rows import ensure_user, sha256
 from flare_core.adapters.gateway.store.tables import EPOCH, MICROSECOND, Moment, history, intents
 from flare_core.errors import OptionsError, found_expected
 from flare_core.inventory.fields import canonical_json
 from flare_core.inventory.types import Inventory
+from flare_core.quantities import parse_moment
 
 
 class State(StrEnum):
@@ -41,11 +43,12 @@ class State(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REFUSED = "refused"  # its user was told so at once: no reader sees it
 
     @property
     def word(self) -> str:
         """The status word of the API."""
-        return "pending" if self in (State.QUEUED, State.RESERVED) else self.value
+        return _WORDS.get(self, self.value)
 
     @property
     def live(self) -> bool:
@@ -53,6 +56,7 @@ class State(StrEnum):
         return bool(NEXT[self])
 
 
+_WORDS: Final = {State.QUEUED: "pending", State.RESERVED: "pending", State.REFUSED: "failed"}
 _OVER = frozenset({State.FAILED, State.CANCELLED})
 NEXT: Final[Mapping[State, frozenset[State]]] = {
     State.PENDING: _OVER | {State.QUEUED, State.RESERVED},
@@ -62,6 +66,7 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
     State.COMPLETED: frozenset(),
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
+    State.REFUSED: frozenset(),
 }
 """What may become of what."""
 HOLDING: Final = frozenset({State.RESERVED, State.RUNNING})
@@ -108,6 +113,14 @@ class Record:
         First run, end of life.
     cost, settled
         What it had cost at the moment `settled`; None while nothing accrues.
+    message
+        For the user, in one sentence.
+    offer
+        What negotiation offers while it waits: ``stretched``, ``placement``, ``valid_until``.
+    status_report
+        What the backend has said of it: ``url``, ``gpu_utilization_percent``, ``performance``.
+    estimated_start
+        When it begins to run, where it is placed.
     """
 
     id: str
@@ -127,6 +140,10 @@ class Record:
     ended: datetime | None = None
     settled: datetime | None = None
     cost: Cost = Cost()
+    message: str | None = None
+    offer: Mapping[str, Any] | None = None
+    status_report: Mapping[str, Any] | None = None
+    estimated_start: datetime | None = None
 
     def cost_at(self, now: datetime) -> Cost:
         """Return what it has cost until `now`."""
@@ -192,6 +209,9 @@ def move(
     hourly_ueur: int | None = None,
     placement: Mapping[str, Any] | None = None,
     error: Mapping[str, Any] | None = None,
+    offer: Mapping[str, Any] | None = None,
+    message: str | None = None,
+    at: datetime | None = None,
 ) -> Record:
     """Take an intent to its next state, in a ``write`` transaction; what it held is released where it ends.
 
@@ -203,6 +223,13 @@ def move(
         What the caller has seen; None is whatever it is now.
     hourly_ueur, placement, error
         What is new; None leaves them, but in the queue nothing is placed.
+    offer
+        What is offered while it waits; it is gone with the next step.
+    message
+        For the user; None is none.
+    at
+        When it happened, where that is known only later: costs run from and until then. Never before the last
+        change.
 
     Raises
     ------
@@ -216,18 +243,29 @@ def move(
         raise ConflictError(f"an intent that is {old.state.word} cannot become {to.word}")
     if old.state in HOLDING and to not in HOLDING:
         release(connection, intent, now)
-    queued = to is State.QUEUED
+        abandon(connection, intent, now)
+    queued, at = to is State.QUEUED, now if at is None else max(old.changed, min(at, now))
+    placed = None if queued else placement or old.placement
     new = replace(
-        _settled(old, now),
+        _settled(old, at),
         state=to,
         hourly_ueur=None if queued else old.hourly_ueur if hourly_ueur is None else hourly_ueur,
-        placement=None if queued else placement or old.placement,
+        placement=placed,
         error=error or old.error,
-        started=old.started or (now if to is State.RUNNING else None),
-        ended=None if to.live else now,
-        settled=now if to is State.RUNNING else None,
+        started=old.started or (at if to is State.RUNNING else None),
+        ended=None if to.live else at,
+        settled=at if to is State.RUNNING else None,
+        message=message,
+        offer=offer,
+        status_report=old.status_report if to in (State.RUNNING, State.COMPLETED) else None,
+        estimated_start=_start_of(placed),
     )
-    return _save(connection, old, new, now, reason)
+    return _save(connection, old, new, at, reason)
+
+
+def _start_of(placement: Mapping[str, Any] | None) -> datetime | None:
+    start = None if placement is None else placement.get("start_time")
+    return None if start is None else parse_moment(start)
 
 
 def reserve(
@@ -253,9 +291,55 @@ def reserve(
     if _seen(connection, intent, version).state not in (State.PENDING, State.QUEUED):
         raise ConflictError("only an intent that waits can be reserved")
     book(connection, inventory, intent, seats, now)
+    open_order(connection, intent, placement, now)
     return move(
         connection, intent, State.RESERVED, now, "placed", hourly_ueur=hourly_ueur, placement=placement
     )
+
+
+def offer_again(
+    connection: Connection, intent: str, now: datetime, offer: Mapping[str, Any] | None
+) -> Record:
+    """Change what is offered to an intent in the queue; None withdraws the offer.
+
+    Raises
+    ------
+    ConflictError
+        If it is not in the queue.
+    """
+    old = _seen(connection, intent, None)
+    if old.state is not State.QUEUED:
+        raise ConflictError("only an intent in the queue has an offer")
+    reason = "its offer has expired" if offer is None else "offered"
+    return _save(connection, old, replace(old, offer=offer), now, reason)
+
+
+def tell_status(
+    connection: Connection, intent: str, now: datetime, message: str, report: Mapping[str, Any]
+) -> Record:
+    """Keep what the backend says of an intent; where that is new, it is a new version."""
+    old = _seen(connection, intent, None)
+    new = replace(old, message=message or None, status_report=report)
+    if (old.message, old.status_report) == (new.message, new.status_report):
+        return old
+    return _save(connection, old, new, now, "reported by the backend")
+
+
+def withdraw(connection: Connection, intent: str, now: datetime) -> Record:
+    """Let an intent disappear that failed before it was ever placed: its user was told so at once.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    ConflictError
+        If it has not failed, or was placed.
+    """
+    old = _seen(connection, intent, None)
+    if old.state is not State.FAILED or old.placement is not None:
+        raise ConflictError("only an intent that was never placed can be refused")
+    forget_events_of(connection, intent)
+    return _save(connection, old, replace(old, state=State.REFUSED), now, "refused", silent=True)
 
 
 def reprice(connection: Connection, intent: str, hourly_ueur: int, now: datetime, reason: str) -> Record:
@@ -298,14 +382,21 @@ def find(connection: Connection, intent: str, user: str | None = None) -> Record
     NotFoundError
         If there is none, or it is another user's.
     """
-    query = select(intents).where(intents.c.id == intent)
+    query = select(intents).where(intents.c.id == intent, intents.c.state != State.REFUSED)
     if user is not None:
         query = query.where(intents.c.user == user)
     # The stores do not take every character.
     row = connection.execute(query).one_or_none() if intent.isprintable() else None
     if row is None:
         raise NotFoundError("intent")
-    return _record(row)
+    return record_of(row)
+
+
+def find_refused(connection: Connection, intent: str) -> Record | None:
+    """Return an intent that was refused; None where there is none."""
+    query = select(intents).where(intents.c.id == intent, intents.c.state == State.REFUSED)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else record_of(row)
 
 
 def list_intents(
@@ -324,7 +415,7 @@ def list_intents(
     OptionsError
         If the cursor is none of ours.
     """
-    query = select(intents)
+    query = select(intents).where(intents.c.state != State.REFUSED)
     if user is not None:
         query = query.where(intents.c.user == user)
     if states is not None:
@@ -334,7 +425,7 @@ def list_intents(
     if cursor is not None:
         query = query.where(tuple_(intents.c.created, intents.c.id) < _place(cursor))
     query = query.order_by(intents.c.created.desc(), intents.c.id.desc()).limit(limit + 1)
-    found = tuple(map(_record, connection.execute(query)))
+    found = tuple(map(record_of, connection.execute(query)))
     page = found[:limit]
     more = len(found) > limit
     return page, f"{(page[-1].created - EPOCH) // MICROSECOND}.{page[-1].id}" if more else None
@@ -352,7 +443,7 @@ def waiting(connection: Connection, states: Collection[State], limit: int = 1000
     """Return the intents in some states, oldest first: what workers go by."""
     query = select(intents).where(intents.c.state.in_(sorted(states)))
     rows = connection.execute(query.order_by(intents.c.created, intents.c.id).limit(limit))
-    return tuple(map(_record, rows))
+    return tuple(map(record_of, rows))
 
 
 def history_of(connection: Connection, intent: str) -> tuple[Step, ...]:
@@ -378,40 +469,58 @@ def _settled(record: Record, now: datetime) -> Record:
     return replace(record, cost=record.cost_at(now), settled=max(now, record.settled))
 
 
-def _save(connection: Connection, old: Record, new: Record, now: datetime, reason: str) -> Record:
-    new = replace(new, version=old.version + 1, changed=now)
+def _save(
+    connection: Connection, old: Record, new: Record, now: datetime, reason: str, *, silent: bool = False
+) -> Record:
+    new = replace(new, version=old.version + 1, changed=max(now, old.changed))
     connection.execute(update(intents).where(intents.c.id == old.id).values(_columns(new)))
-    _tell(connection, new, old.state, now, reason)
+    _tell(connection, new, old.state, now, reason, silent=silent)
     return new
 
 
-def _tell(connection: Connection, record: Record, before: State | None, now: datetime, reason: str) -> None:
+def _tell(
+    connection: Connection,
+    record: Record,
+    before: State | None,
+    now: datetime,
+    reason: str,
+    *,
+    silent: bool = False,
+) -> None:
     step = {"before": before, "after": record.state, "at": now, "reason": reason}
     connection.execute(insert(history).values(intent=record.id, version=record.version, **step))
+    if silent:
+        return
     data = {"status": record.state.word, "state": record.state, "version": record.version, "reason": reason}
     tell(connection, record.user, record.id, now, "status", data)
 
 
 _SAME: Final = ("id", "user", "name", "document", "sha256", "version", "gpus", "created", "changed")
-_LATER: Final = ("hourly_ueur", "started", "ended", "settled")
+_LATER: Final = ("hourly_ueur", "started", "ended", "settled", "message", "estimated_start")
+_TEXTS: Final = ("placement", "error", "offer", "status_report")
 
 
 def _columns(record: Record) -> dict[str, object]:
     return {name: getattr(record, name) for name in (*_SAME, *_LATER)} | {
         "state": record.state.value,
         "live": record.state.live,
-        "placement": None if record.placement is None else canonical_json(record.placement),
-        "error": None if record.error is None else canonical_json(record.error),
+        **{name: _written(getattr(record, name)) for name in _TEXTS},
         "cost_ueur": record.cost.ueur,
         "cost_rest": record.cost.rest,
     }
 
 
-def _record(row: Row[tuple[Any, ...]]) -> Record:
+def _written(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else canonical_json(value)
+
+
+def record_of(row: Row[tuple[Any, ...]]) -> Record:
+    """Return the record of a row of ``intents``."""
+    texts = {name: getattr(row, name) for name in _TEXTS}
+    read: dict[str, Any] = {name: None if text is None else json.loads(text) for name, text in texts.items()}
     return Record(
         state=State(row.state),
-        placement=None if row.placement is None else json.loads(row.placement),
-        error=None if row.error is None else json.loads(row.error),
+        **read,
         cost=Cost(row.cost_ueur, row.cost_rest),
         **{name: getattr(row, name) for name in (*_SAME, *_LATER)},
     )

@@ -1,11 +1,11 @@
 """An inventory less what is booked: what the next intents are solved on."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flare_core.adapters.gateway.rooms import Held
-from flare_core.inventory.types import ELASTIC, UNKNOWN, Inventory
+from flare_core.inventory.types import ELASTIC, UNKNOWN, Inventory, NodeGroups
 from flare_core.inventory.usage import MILLI, NodeState, Usage, node_groups
 from flare_core.placement.nodes import card_at
 from flare_core.sharing.types import Card
@@ -21,6 +21,47 @@ def remaining(inventory: Inventory, booked: Iterable[Held]) -> Inventory:
     """
     nodes, gpus, cpu, memory = (inventory.whole[name] for name in _COLUMNS)
     return replace(inventory, groups=node_groups(nodes, gpus, cpu, memory, usage_of(inventory, booked)))
+
+
+def without(inventory: Inventory, excluded: Collection[tuple[str, int | None]]) -> Inventory:
+    """Return the inventory without some capacity.
+
+    Parameters
+    ----------
+    excluded
+        ``(offer, node)``; node None is the whole offer, as is any node of an offer that never runs out.
+    """
+    gone = {(offer, node) for offer, node in excluded if offer in inventory.ids}
+    if not gone:
+        return inventory
+    groups = inventory.groups
+    nodes: dict[int, tuple[int, ...]] = {}
+    for group in range(len(groups)):
+        offer, count = inventory.ids[int(groups.offer[group])], int(groups.count[group])
+        if (offer, None) in gone or (count == ELASTIC and any(name == offer for name, _ in gone)):
+            nodes[group] = ()
+        elif count != ELASTIC:
+            nodes[group] = tuple(n for k in range(count) if (offer, n := groups.node(group, k)) not in gone)
+    return replace(inventory, groups=_kept(groups, nodes))
+
+
+def _kept(groups: NodeGroups, nodes: Mapping[int, tuple[int, ...]]) -> NodeGroups:
+    """Return groups of these nodes; what has none left is gone, what is not named stays."""
+    kept = [group for group in range(len(groups)) if nodes.get(group, (0,))]
+    count = groups.count.copy()
+    for group, own in nodes.items():
+        count[group] = len(own)
+    columns = ("offer", "free_gpus", "free_cpu_milli", "free_memory_mib", "fresh")
+    exact = {
+        name: {new: own[old] for new, old in enumerate(kept) if old in own}
+        for name, own in (("gpus", groups.gpus), ("milli", groups.milli), ("mig", groups.mig))
+    }
+    return NodeGroups(
+        count=count[kept],
+        nodes={new: nodes[old] for new, old in enumerate(kept) if old in nodes},
+        **{name: getattr(groups, name)[kept] for name in columns},
+        **exact,
+    )
 
 
 def usage_of(inventory: Inventory, booked: Iterable[Held]) -> dict[int, Usage]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, Time
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store.upgrade import upgrade
 
@@ -55,14 +56,18 @@ class Store:
         self._engine = _engine(settings)
 
     @contextmanager
-    def _transaction(self, mode: str) -> Iterator[Connection]:
+    def _transaction(self, mode: str, name: str = "") -> Iterator[Connection]:
         try:
             with self._engine.execution_options(**{_MODE: mode}).begin() as connection:
                 yield connection
+                if name:
+                    hit(f"{name}.before_commit")
         except (DatabaseError, InterfaceError, TimeoutError) as error:
             if _is_outage(error):
                 raise UnavailableError from error
             raise
+        if name:
+            hit(f"{name}.after_commit")
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a transaction that sees the store at one moment and changes nothing.
@@ -74,9 +79,15 @@ class Store:
         """
         return self._transaction("read")
 
-    def write(self) -> AbstractContextManager[Connection]:
-        """Open a transaction that no other writer disturbs; it is on disk when the block has ended."""
-        return self._transaction("write")
+    def write(self, name: str = "") -> AbstractContextManager[Connection]:
+        """Open a transaction that no other writer disturbs; it is on disk when the block has ended.
+
+        Parameters
+        ----------
+        name
+            One of `failpoints.TRANSACTIONS`, by which tests end the process just before or after the commit.
+        """
+        return self._transaction("write", name)
 
     def note(self) -> AbstractContextManager[Connection]:
         """Open a transaction for what may be lost: a dying process does not lose it, a power cut may."""
@@ -103,7 +114,7 @@ def open_store(settings: Settings) -> Store:
     """Return the store with the newest schema; one that does not exist is made."""
     store = Store(settings)
     try:
-        with store.write() as connection:
+        with store.write("migrate") as connection:
             upgrade(connection)
     except BaseException:
         store.close()
@@ -120,6 +131,7 @@ def _engine(settings: Settings) -> Engine:
     engine = create_engine(
         url,
         connect_args=connect,
+        hide_parameters=True,  # its errors would hold documents, and with them what users keep secret
         pool_size=settings.store_connections,
         max_overflow=0,
         pool_timeout=settings.store_wait_s,

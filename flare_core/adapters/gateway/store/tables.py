@@ -105,6 +105,20 @@ intents = Table(
     Column("settled", Moment),
     Column("cost_ueur", BigInteger, nullable=False),
     Column("cost_rest", BigInteger, nullable=False),
+    Column("message", Text),
+    Column("offer", Text),
+    Column("status_report", Text),
+    Column("estimated_start", Moment),
+    # Below is what workers go by, and nobody is told.
+    Column("terms", Text),
+    Column("claimed_by", String(64)),
+    Column("claimed_until", Moment),
+    Column("next_try", Moment),
+    Column("tried", BigInteger),
+    Column("unknowns", Integer, nullable=False, server_default=text("0")),
+    Column("crashes", Integer, nullable=False, server_default=text("0")),
+    Column("refusals", Integer, nullable=False, server_default=text("0")),
+    Column("excluded", Text),
     Index("ix_intents_user_created_id", "user", "created", "id"),
     Index("ix_intents_state", "state"),
     Index(
@@ -186,4 +200,38 @@ buckets = Table(
     metadata,
     Column("key", String(255), primary_key=True),
     Column("full_ns", BigInteger, nullable=False, index=True),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("intent", ForeignKey("intents.id"), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("placement", Text, nullable=False),
+    Column("placed", Moment, nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("gone", Boolean(create_constraint=False), nullable=False),
+    Column("done", Boolean(create_constraint=False), nullable=False),
+    Column("handle", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_poll", Moment, nullable=False),
+    Column("claimed_by", String(64)),
+    Column("claimed_until", Moment),
+    Index("ix_orders_open", "next_poll", sqlite_where=text("NOT done"), postgresql_where=text("NOT done")),
+    Index(
+        "uq_orders_intent_wanted",
+        "intent",
+        unique=True,
+        sqlite_where=text("NOT gone"),
+        postgresql_where=text("NOT gone"),
+    ),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("number", BigInteger),
+    Column("text", Text),
 )

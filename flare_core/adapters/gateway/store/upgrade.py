@@ -13,6 +13,7 @@ from alembic.script.revision import RevisionError
 from sqlalchemy import Connection
 
 from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.failpoints import hit
 
 BASE = "base"
 HEAD = "head"
@@ -45,6 +46,7 @@ def upgrade(connection: Connection, to: str = HEAD) -> None:
     with Operations.context(context):
         for script in reversed(missing):
             script.module.upgrade()
+            hit("migrate.revision")
             context.stamp(scripts, script.revision)
 
 
