@@ -20,7 +20,6 @@ FLOORS = (
     ("observer",),
     ("http",),
     ("app",),
-    ("server",),
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path.relative_to(PACKAGE) for path in (PACKAGE / GATEWAY).rglob("*.py"))

@@ -10,11 +10,14 @@ import typer
 
 from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.bench import bench
+from flare_core.adapters.cli.config import config
 from flare_core.adapters.cli.explain import explain
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.pareto import pareto
 from flare_core.adapters.cli.place import place
+from flare_core.adapters.cli.serve import serve
+from flare_core.adapters.cli.token import token
 from flare_core.adapters.cli.verify import verify
 
 app = typer.Typer(
@@ -56,6 +59,9 @@ app.command()(pareto)
 app.command()(inventory)
 app.command()(verify)
 app.command()(bench)
+app.command()(serve)
+app.add_typer(token, name="token")
+app.add_typer(config, name="config")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

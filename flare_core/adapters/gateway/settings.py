@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -301,7 +302,8 @@ def masked_url(text: str) -> str:
     """
     url: URL = make_url(text)
     secret = {name: HIDDEN for name in url.query if any(word in name.lower() for word in _SECRET_WORDS)}
-    return url.update_query_dict(secret).render_as_string(hide_password=True)
+    shown = url.update_query_dict(secret).render_as_string(hide_password=True)
+    return shown.replace(quote(HIDDEN, safe=""), HIDDEN)
 
 
 def _option(name: str) -> str:

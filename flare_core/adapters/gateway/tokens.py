@@ -245,14 +245,19 @@ def first_admin(
     """
     require_write(connection)  # so that of two processes one finds the token of the other
     admin = frozenset({Permission.ADMIN})
+    if has_admin(connection, now):
+        return None
+    return mint(connection, user, name, now, permissions=admin, settings=settings, secret=secret)
+
+
+def has_admin(connection: Connection, now: datetime) -> bool:
+    """Whether an ``admin:*`` token is active: somebody can make others."""
     active = (
         tokens.c.revoked.is_(None),
         tokens.c.expires > now,
         tokens.c.permissions.contains(Permission.ADMIN),
     )
-    if connection.execute(select(tokens.c.id).where(*active).limit(1)).first():
-        return None
-    return mint(connection, user, name, now, permissions=admin, settings=settings, secret=secret)
+    return connection.execute(select(tokens.c.id).where(*active).limit(1)).first() is not None
 
 
 def verify(connection: Connection, secret: str, now: datetime) -> Token:
@@ -305,6 +310,13 @@ def list_tokens(connection: Connection, by: Token, user: str | None = None) -> t
         by.require(Permission.TOKENS_MANAGE)
     own = select(tokens).where(tokens.c.user == owner).order_by(tokens.c.created, tokens.c.id)
     return tuple(_token(row) for row in connection.execute(own))
+
+
+def every_token(connection: Connection, user: str | None = None) -> tuple[Token, ...]:
+    """Return everybody's tokens or one user's, oldest first, whoever asks: for the console."""
+    query = select(tokens).order_by(tokens.c.created, tokens.c.id)
+    rows = connection.execute(query if user is None else query.where(tokens.c.user == user))
+    return tuple(map(_token, rows))
 
 
 def revoke(connection: Connection, by: Token, token_id: str, now: datetime) -> Token:

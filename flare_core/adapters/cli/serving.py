@@ -1,0 +1,197 @@
+"""The gateway as processes: one socket, one or more workers of uvicorn, and an end that keeps its time."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+import threading
+from asyncio import TimerHandle, Transport
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.supervisors import Multiprocess
+
+from flare_core.adapters.gateway.settings import Settings
+from flare_core.errors import OptionsError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from flare_core.adapters.gateway.backend import Backend
+
+MAX_HEADER_BYTES: Final = 16 * 1024
+_BACKLOG: Final = 2048
+_SUPERVISOR_S: Final = 0.7
+"""How late a supervisor may be to pass a signal on, and to see that its workers have ended; seconds."""
+_HEALTH_S: Final = 30
+_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
+_log = logging.getLogger(__name__)
+
+
+def listening(settings: Settings) -> socket.socket:
+    """Return the socket that all workers share.
+
+    Raises
+    ------
+    OptionsError
+        If there can be none at that address.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        raise OptionsError("host", f"found no way to listen on {where} ({error.strerror})") from None
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return where a socket is to be found."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if bound.family is socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def run(settings: Settings, bound: socket.socket) -> None:
+    """Serve until a signal says to stop; then end what is in flight, in `stop_timeout_s` at most."""
+    config = uvicorn.Config(
+        Worker(settings),
+        factory=True,
+        loop="asyncio",
+        http=PatientNoMore,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=settings.workers,
+        backlog=_BACKLOG,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_graceful_shutdown=max(1, int(_in_worker_s(settings) / 2)),
+        timeout_worker_healthcheck=_HEALTH_S,
+    )
+    if settings.workers > 1:
+        with _counted_together():
+            Multiprocess(config, [bound]).run()
+    else:
+        # uvicorn raises the signal again once all is done: to have been told to end is no failure.
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, lambda *_: None)
+        uvicorn.Server(config).run([bound])
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Makes the application in each worker process; crosses to it by value."""
+
+    settings: Settings
+
+    def __call__(self) -> "ASGIApp":
+        """Return the application, with the process ready for it."""
+        from flare_core.adapters.gateway import logs
+        from flare_core.adapters.gateway.app import create_app
+
+        logs.configure(self.settings)
+        _end_in_time(_in_worker_s(self.settings))
+        _end_with_parent()
+        return create_app(self.settings, backend=backend_of(self.settings))
+
+
+def backend_of(settings: Settings) -> "Backend | None":
+    """Return who runs what is chosen; None is the gateway's own."""
+    if settings.backend == "local":
+        return None
+    from flare_core.adapters.fluidos import backend_of as fluidos
+
+    return fluidos(settings)
+
+
+class PatientNoMore(H11Protocol):
+    """HTTP that waits for the head of a request no longer than for the rest of it."""
+
+    _waiting: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait on while a head is not complete."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._wait()
+        else:
+            self._wait_no_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        worker: Any = self.config.app
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(worker.settings.request_timeout_s, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+def _in_worker_s(settings: Settings) -> float:
+    """Return what of the time to stop is a worker's, seconds."""
+    return max(settings.stop_timeout_s / 2, settings.stop_timeout_s - _SUPERVISOR_S)
+
+
+def _end_in_time(limit_s: float) -> None:
+    """Once told to stop, end after so long whatever still hangs: what was accepted is in the store."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def hurry(sig: int, frame: FrameType | None) -> None:
+        overdue = threading.Timer(limit_s, _give_up)
+        overdue.daemon = True
+        overdue.start()
+        if callable(before):
+            before(sig, frame)
+
+    before: Callable[[int, FrameType | None], object] | int | None = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, hurry)
+
+
+def _give_up() -> None:
+    _log.warning("stopped before everything had ended")
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Stop when the supervisor is gone: nobody would ever stop this worker, and its socket stays taken."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+@contextmanager
+def _counted_together() -> Iterator[None]:
+    """Give the workers a directory in which they count together."""
+    with tempfile.TemporaryDirectory(prefix="flare-metrics-") as folder:
+        os.environ[_METRICS] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_METRICS]
