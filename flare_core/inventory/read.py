@@ -10,6 +10,8 @@ format         recognised by
 ``skypilot``   a CSV with SkyPilot's columns ``InstanceType``, ``AcceleratorName``
 ``gpuhunt``    gpuhunt's or dstack's offers, CSV or JSON
 ``openb``      the node list of Alibaba's ``openb`` trace, CSV
+``fluidos``    Kubernetes objects, JSON or YAML (``.yaml``, ``.yml``, which needs the extra ``fluidos``):
+               FLUIDOS's flavors and candidates, annotated nodes; see `flare_core.inventory.fluidos`
 =============  =======================================================================================
 """
 
@@ -22,10 +24,11 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 from flare_core.errors import IntentError, InventoryError, found_expected
 from flare_core.intent.json import Json, parse_json
-from flare_core.inventory import gpuhunt, openb, skypilot
+from flare_core.inventory import fluidos, gpuhunt, openb, skypilot
 from flare_core.inventory.build import RawOffers, combine
 from flare_core.inventory.document import read_document, read_offers
 from flare_core.inventory.fields import BY_PATH
+from flare_core.inventory.manifests import manifests
 from flare_core.inventory.prices import settle
 from flare_core.inventory.types import Inventory, Kind
 from flare_core.inventory.write import offer_document, to_document, to_frame
@@ -42,8 +45,14 @@ MAX_BYTES: Final = 256 * 2**20
 MAX_LINE_BYTES: Final = 2**20
 """Largest line of JSON Lines."""
 
-FORMATS: Final = ("document", "jsonl", "csv", "parquet", "skypilot", "gpuhunt", "openb")
-_SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMATS: Final = ("document", "jsonl", "csv", "parquet", "skypilot", "gpuhunt", "openb", "fluidos")
+_SUFFIXES: Final = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".yaml": "fluidos",
+    ".yml": "fluidos",
+}
 _HEADERS: Final = (
     ("skypilot", skypilot.REQUIRED),
     ("gpuhunt", gpuhunt.REQUIRED),
@@ -102,12 +111,16 @@ def _each(given: Source) -> Iterator[One]:
         yield given  # type: ignore[misc]  # what is neither list nor tuple is one source
     elif given and all(isinstance(item, Mapping) and "id" in item for item in given):
         yield {"offers": list(given)}
+    elif fluidos.is_objects(list(given)):
+        yield {"apiVersion": "v1", "kind": "List", "items": list(given)}
     else:
         yield from given
 
 
 def _read(source: One, format: str | None, usd_eur: object, several: bool) -> RawOffers:
     if isinstance(source, Mapping):
+        if fluidos.is_objects(source):
+            return _read_objects([source], "", usd_eur)
         offers = source.get("offers")
         native = [_native(offer) for offer in offers] if isinstance(offers, (list, tuple)) else offers
         return read_document({**source, "offers": native})
@@ -157,6 +170,8 @@ def _read_text(text: str, name: str, format: str | None, usd_eur: object, severa
         document = _parsed(text, name)
         if format is None and gpuhunt.is_offers(document):
             return gpuhunt.parse_gpuhunt(text, name, usd_eur=usd_eur)[0]
+        if format is None and fluidos.is_objects(document):
+            return _read_objects([document], name, usd_eur)
         return read_document(document, name, f"{name}: " if several and name else "")
     match format or _csv_format(text):
         case "jsonl":
@@ -168,8 +183,14 @@ def _read_text(text: str, name: str, format: str | None, usd_eur: object, severa
             return gpuhunt.parse_gpuhunt(text, name, usd_eur=usd_eur)[0]
         case "openb":
             return openb.parse_openb_nodes(text, name)[0]
+        case "fluidos":
+            return _read_objects(manifests(text, name), name, usd_eur)
         case _:
             return _read_csv(text, name)
+
+
+def _read_objects(documents: Iterable[object], name: str, usd_eur: object) -> RawOffers:
+    return fluidos.read_objects(documents, name, reading=fluidos.Reading(usd_eur=usd_eur))
 
 
 def _csv_format(text: str) -> str:
