@@ -1,8 +1,7 @@
-"""What a collection holds now, followed by a watch: list, go on from its version, list again when that expired."""
+"""What a collection holds now: list it, watch from its version on, list it again when that has expired."""
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from flare_core.adapters.fluidos.cluster import Cluster, Event, Json, Listing
 from flare_core.adapters.fluidos.errors import ClusterError, ExpiredError, TemporaryError
@@ -132,22 +131,25 @@ class Mirror:
         if not version:
             self._version = ""  # an event that cannot be placed: only a list tells what is true
             return
+        if _is_late(str(version), self._version):
+            return
         with self._lock:
             if event.type == "DELETED":
                 self._items.pop(_key(event.object), None)
-            elif event.type in ("ADDED", "MODIFIED") and not self._is_late(event.object):
+            elif event.type in ("ADDED", "MODIFIED"):
                 self._items[_key(event.object)] = self._full(event.object)
             self._version = str(version)
         if event.type != "BOOKMARK":
             self._changed()
 
-    def _is_late(self, item: Json) -> bool:
-        """Whether a newer state of it was seen already; versions of one server are growing numbers."""
-        known = self._items.get(_key(item))
-        with suppress(ValueError, KeyError):
-            if known is not None:
-                return int(item["metadata"]["resourceVersion"]) < int(known["metadata"]["resourceVersion"])
-        return False
+
+def _is_late(version: str, seen: str) -> bool:
+    """Whether it was seen already: the events of a collection come in the order of their versions.
+
+    That versions are growing numbers is promised since Kubernetes 1.35 (and was so before); others are
+    taken for new.
+    """
+    return version.isdecimal() and seen.isdecimal() and int(version) <= int(seen)
 
 
 def _key(item: Json) -> tuple[str, str]:
