@@ -50,8 +50,8 @@ class NotFoundError(GatewayError):
 class ConflictError(GatewayError):
     """The state of things does not allow it now."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(GatewayCode.CONFLICT, message)
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(GatewayCode.CONFLICT, message, retry_after_s=retry_after_s)
 
 
 class PermissionsError(GatewayError):

@@ -1,0 +1,103 @@
+"""What all requests of one process share: the gateway, threads to ask it in, limits, and news."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.http.auth import Addresses
+from flare_core.adapters.gateway.http.bell import Bell
+from flare_core.adapters.gateway.http.lanes import Lane
+from flare_core.adapters.gateway.http.rates import Rates
+from flare_core.adapters.gateway.service import Gateway
+from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.tokens import Token, TokenError, is_stale, touch, verify
+
+_QUEUE_S = 0.5
+_SOLVERS = 4
+_OWN_CONNECTIONS = 3  # of the driver, of those who listen, and one to spare
+MOST_STREAMS = 200
+
+
+class Desk:
+    """What requests share; made inside of the event loop, for a gateway that has been started.
+
+    Attributes
+    ----------
+    openapi
+        The OpenAPI document as JSON, for the path below which clients find the gateway.
+    books
+        For what asks the store: short.
+    solver
+        For what waits for the solver: a few at a time, the others are sent away.
+    streams
+        How many event streams are open.
+    """
+
+    def __init__(self, gateway: Gateway, openapi: Callable[[str], bytes]) -> None:
+        settings = gateway.settings
+        self.gateway = gateway
+        self.openapi = openapi
+        self.addresses = Addresses(settings.trusted_proxies)
+        self.rates = Rates(gateway.store, gateway.clock)
+        self.books = Lane("books", max(1, settings.store_connections - _OWN_CONNECTIONS), _QUEUE_S)
+        self.solver = Lane("solver", _SOLVERS, _QUEUE_S)
+        self._watch = Lane("watch", 1, settings.store_wait_s)
+        self.bell = Bell(gateway.store, self._watch)
+        self.closing = asyncio.Event()
+        self.streams = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The gateway's settings."""
+        return self.gateway.settings
+
+    async def admit(self, secret: str, address: str) -> Token:
+        """Return the token of a secret, within the limits of the address and of the token.
+
+        Raises
+        ------
+        TokenError
+            If there is none that is good.
+        RateLimitedError
+            If there were too many requests, or too many failures from that address.
+        """
+        return await self.books.run(partial(self._admit, secret, address))
+
+    def _admit(self, secret: str, address: str) -> Token:
+        settings = self.settings
+        self.rates.spend(f"address:{address}", settings.per_address)
+        token = self.verified(secret, address)
+        self.rates.spend(f"token:{token.id}", settings.per_token)
+        now = self.gateway.clock()
+        if is_stale(token, now, settings):
+            with suppress(UnavailableError), self.gateway.store.note() as connection:
+                touch(connection, token, now, settings)
+        return token
+
+    def verified(self, secret: str, address: str) -> Token:
+        """Return the token of a secret, in a thread; each failure counts against the address."""
+        try:
+            with self.gateway.store.read() as connection:
+                return verify(connection, secret, self.gateway.clock())
+        except TokenError:
+            self.failed(address)
+            raise
+
+    def failed(self, address: str) -> None:
+        """Count a failure to authenticate, in a thread.
+
+        Raises
+        ------
+        RateLimitedError
+            If there were too many.
+        """
+        self.rates.spend(f"failures:{address}", self.settings.failures)
+
+    async def close(self) -> None:
+        """End what still listens, and begin nothing more."""
+        self.closing.set()
+        await self.bell.close()
+        for lane in (self.books, self.solver, self._watch):
+            lane.close()

@@ -1,0 +1,206 @@
+"""Submitting, reading, accepting and cancelling intents."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from starlette.responses import Response
+
+from flare_core.adapters.gateway.errors import ConflictError, NotFoundError, PermissionsError
+from flare_core.adapters.gateway.http.answers import Keyed, keep, keyed, replayed, said, told
+from flare_core.adapters.gateway.http.bodies import entity_tags, idempotency_key, read_json
+from flare_core.adapters.gateway.http.errors import error_response, refused_intent
+from flare_core.adapters.gateway.http.models import AcceptOffer, IntentDetail, ListQuery, SubmitQuery
+from flare_core.adapters.gateway.http.operation import Call
+from flare_core.adapters.gateway.http.render import detail_of, page_of, submitted
+from flare_core.adapters.gateway.keys import Claim, Outcome
+from flare_core.adapters.gateway.life import Record, State, find, history_of, list_intents, withdraw
+from flare_core.adapters.gateway.tokens import Permission
+from flare_core.errors import OptionsError
+
+_FAILED: Final = frozenset({State.FAILED, State.REFUSED})
+_STATES: Final[Mapping[str, frozenset[State]]] = {
+    word: frozenset(state for state in State if state.word == word and state is not State.REFUSED)
+    for word in sorted({state.word for state in State})
+}
+
+
+async def submit(call: Call) -> Response:
+    """Accept an intent durably, and wait a little for its place."""
+    text = _text(call.body)
+    gateway, token = call.desk.gateway, call.token
+    if call.asked(SubmitQuery).dry_run:
+        limit_s = call.desk.settings.solve_time_limit_s
+        plan = await call.desk.solver.run(partial(gateway.dry_run, text, limit_s))
+        return told(plan)
+    request = keyed(token.user, idempotency_key(call.request), call.request.scope["path"], call.body)
+    done = await call.desk.books.run(
+        partial(
+            gateway.submit,
+            token.user,
+            text,
+            key=None if request is None else request.key,
+            body_sha256="" if request is None else request.sha256,
+        )
+    )
+    if done.claim is not None and done.claim.outcome is not Outcome.NEW:
+        return replayed(done.claim, _place(call, done.claim))
+    assert done.record is not None
+    return await _concluded(call, request, await _settled(call, done.record))
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        message = f"found a byte that is not UTF-8 at offset {error.start}, expected JSON in UTF-8"
+    raise OptionsError("", message)
+
+
+async def _settled(call: Call, record: Record) -> Record:
+    """Wait for the solver as long as a submission may, counted from when it came."""
+    desk = call.desk
+    with suppress(TimeoutError):
+        async with (
+            asyncio.timeout_at(call.arrived + desk.settings.submit_wait_s),
+            desk.bell.listening(record.id) as rung,
+        ):
+            while True:
+                rung.clear()
+                record = await desk.books.run(partial(_find, call, record.id, None))
+                if record.state is not State.PENDING:
+                    break
+                await rung.wait()
+    return record
+
+
+async def _concluded(call: Call, request: Keyed | None, record: Record) -> Response:
+    """Answer a submission; with a key what is kept, where another request was quicker to say it."""
+    refused = record.state in _FAILED and record.placement is None and record.error is not None
+    if refused:
+        assert record.error is not None
+        response = error_response(call.request.scope, refused_intent(record.error))
+    else:
+        headers = {"Location": call.url(f"/api/v1/intents/{record.id}")}
+        offer = call.desk.gateway.offer(record)
+        response = said(submitted(record, offer), 202 if record.placement is None else 201, headers)
+    if not refused and request is None:
+        return response
+    kept = await call.desk.books.run(partial(_conclude, call, request, record, response, refused))
+    if kept is None or (kept.status, kept.answer) == (response.status_code, bytes(response.body).decode()):
+        return response
+    return replayed(kept, _place(call, kept))
+
+
+def _conclude(
+    call: Call, request: Keyed | None, record: Record, response: Response, refused: bool
+) -> Claim | None:
+    gateway = call.desk.gateway
+    now = gateway.clock()
+    with gateway.store.write("withdraw" if refused else "answer") as connection:
+        if refused:
+            with suppress(NotFoundError):  # another request with the same key was quicker
+                withdraw(connection, record.id, now)
+        return None if request is None else keep(connection, request, response, now, gateway.settings)
+
+
+def _place(call: Call, claim: Claim) -> dict[str, str]:
+    return {} if claim.intent is None else {"Location": call.url(f"/api/v1/intents/{claim.intent}")}
+
+
+async def get(call: Call) -> Response:
+    """Tell the state of an intent."""
+    intent, owner = _asked_for(call)
+    record, detail = await call.desk.books.run(partial(_read, call, intent, owner))
+    tags = entity_tags(call.request, "if-none-match")
+    # What runs costs more by the minute, so that only an intent that does not run can be unchanged.
+    if tags is not None and record.state is not State.RUNNING and {_tag(record), f"W/{_tag(record)}"} & tags:
+        return Response(status_code=304, headers={"ETag": _tag(record)})
+    return _detail(record, detail)
+
+
+async def list_own(call: Call) -> Response:
+    """List intents."""
+    asked, token = call.asked(ListQuery), call.token
+    if asked.user_id not in (None, token.user) and not token.may(Permission.ADMIN):
+        raise PermissionsError
+    gateway = call.desk.gateway
+
+    def work() -> Response:
+        with gateway.store.read() as connection:
+            records, cursor = list_intents(
+                connection,
+                asked.user_id or token.user,
+                states=asked.status and _STATES[asked.status],
+                name=asked.name,
+                cursor=asked.cursor,
+                limit=asked.limit,
+            )
+        shown = [(record, gateway.offer(record)) for record in records]
+        return said(page_of(shown, cursor, gateway.clock()))
+
+    return await call.desk.books.run(work)
+
+
+async def cancel(call: Call) -> Response:
+    """Cancel an intent; a second time changes nothing."""
+    record, expected = await _matched(call)
+    await call.desk.books.run(partial(call.desk.gateway.cancel, record.user, record.id, expected))
+    return _detail(*await call.desk.books.run(partial(_read, call, record.id, None)), status=202)
+
+
+async def accept(call: Call) -> Response:
+    """Accept an offer of negotiation."""
+    asked = read_json(AcceptOffer, call.body, call.desk.settings.max_body_bytes)
+    record, _ = await _matched(call)
+    await call.desk.books.run(partial(call.desk.gateway.accept, record.user, record.id, asked.token))
+    return _detail(*await call.desk.books.run(partial(_read, call, record.id, None)))
+
+
+async def explain(call: Call) -> Response:
+    """Tell why an intent is where it is, or why it is not placed."""
+    record = await call.desk.books.run(partial(_find, call, *_asked_for(call)))
+    return told(await call.desk.solver.run(partial(call.desk.gateway.explanation, record)))
+
+
+def _asked_for(call: Call) -> tuple[str, str | None]:
+    """Return the intent of the path, and whose it must be; None where whoever asks may see every one."""
+    owner = None if call.token.may(Permission.ADMIN) else call.token.user
+    return call.request.path_params["intent_id"], owner
+
+
+async def _matched(call: Call) -> tuple[Record, int | None]:
+    """Return the intent of the path, and its version where the client says which it has seen.
+
+    Raises
+    ------
+    ConflictError
+        If it has seen another one.
+    """
+    record = await call.desk.books.run(partial(_find, call, *_asked_for(call)))
+    tags = entity_tags(call.request, "if-match")
+    if tags is not None and _tag(record) not in tags:
+        raise ConflictError("the intent has changed in the meantime")
+    return record, None if tags is None else record.version
+
+
+def _find(call: Call, intent: str, owner: str | None) -> Record:
+    with call.desk.gateway.store.read() as connection:
+        return find(connection, intent, owner)
+
+
+def _read(call: Call, intent: str, owner: str | None) -> tuple[Record, IntentDetail]:
+    gateway = call.desk.gateway
+    with gateway.store.read() as connection:
+        record, history = find(connection, intent, owner), history_of(connection, intent)
+    return record, detail_of(record, gateway.offer(record), history, gateway.clock())
+
+
+def _detail(record: Record, detail: IntentDetail, status: int = 200) -> Response:
+    return said(detail, status, {"ETag": _tag(record)})
+
+
+def _tag(record: Record) -> str:
+    return f'"{record.version}"'
