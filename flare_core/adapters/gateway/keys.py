@@ -39,12 +39,15 @@ class Claim:
         What the first request made, also while it has no answer.
     status, answer
         Status and body.
+    since
+        When the first request claimed it.
     """
 
     outcome: Outcome
     intent: str | None = None
     status: int | None = None
     answer: str | None = None
+    since: datetime | None = None
 
 
 def claim(
@@ -68,7 +71,7 @@ def claim(
     if row.sha256 != body_sha256:
         return Claim(Outcome.OTHER_BODY)
     outcome = Outcome.IN_FLIGHT if row.status is None else Outcome.ANSWERED
-    return Claim(outcome, row.intent, row.status, row.answer)
+    return Claim(outcome, row.intent, row.status, row.answer, row.created)
 
 
 def bind(connection: Connection, user: str, key: str, intent: str) -> None:

@@ -114,12 +114,23 @@ def open_store(settings: Settings) -> Store:
     """Return the store with the newest schema; one that does not exist is made."""
     store = Store(settings)
     try:
-        with store.write("migrate") as connection:
-            upgrade(connection)
+        migrate(store)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def migrate(store: Store) -> None:
+    """Bring a store to the newest schema; one that does not exist is made.
+
+    Raises
+    ------
+    UnavailableError
+        If it does not answer, or a newer version has written it.
+    """
+    with store.write("migrate") as connection:
+        upgrade(connection)
 
 
 def _engine(settings: Settings) -> Engine:

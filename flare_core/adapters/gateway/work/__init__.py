@@ -2,6 +2,7 @@
 
 ::
 
+    request   what the other process is asked
     solving   what the other process does: one search, as plain data in and out
     child     its main loop
     solver    the process from outside: asked, timed, killed, replaced

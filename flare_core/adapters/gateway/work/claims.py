@@ -1,0 +1,126 @@
+"""Which intents a process works on, until when: a lease, so that what a dead process had is taken over."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+
+from flare_core.adapters.gateway.life import Record, State, record_of
+from flare_core.adapters.gateway.store.tables import intents, orders
+
+Excluded = tuple[tuple[str, int | None], ...]
+_WAITING: Final = (State.PENDING, State.QUEUED)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An intent to be placed.
+
+    Attributes
+    ----------
+    unknowns, crashes, refusals
+        How often in a row time was too short to tell, the solver has died, the backend has refused.
+    excluded
+        Capacity that the backend has refused it: ``(offer, node)``, node None for the whole offer.
+    """
+
+    record: Record
+    unknowns: int = 0
+    crashes: int = 0
+    refusals: int = 0
+    excluded: Excluded = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is to be solved by itself."""
+        return bool(self.unknowns or self.crashes or self.excluded)
+
+
+def unclaimed(
+    table_by: ColumnElement[str | None],
+    until: ColumnElement[datetime | None],
+    now: datetime,
+    lease: timedelta,
+) -> ColumnElement[bool]:
+    """Whether nobody works on a row; a claim that is longer than any can be is of a clock set back since."""
+    return or_(table_by.is_(None), until <= now, until > now + 2 * lease)
+
+
+def _due(now: datetime, capacity: int) -> ColumnElement[bool]:
+    """Whether an intent may be tried: at its time, in the queue also when there is more capacity."""
+    i = intents.c
+    in_time = or_(i.next_try <= now, i.next_try > now + LONGEST_PAUSE)
+    fresh = and_(i.state == State.PENDING, i.next_try.is_(None))
+    more = and_(i.state == State.QUEUED, i.offer.is_(None), func.coalesce(i.tried, -1) < capacity)
+    return or_(fresh, more, in_time)
+
+
+LONGEST_PAUSE: Final = timedelta(days=31)
+"""No pause and no offer is longer."""
+
+
+def find_work(
+    connection: Connection, now: datetime, lease: timedelta, capacity: int, limit: int
+) -> tuple[Work, ...]:
+    """Return intents that nobody works on: new ones before those in the queue, difficult ones last."""
+    i = intents.c
+    query = (
+        select(intents)
+        .where(
+            i.state.in_(_WAITING), unclaimed(i.claimed_by, i.claimed_until, now, lease), _due(now, capacity)
+        )
+        .order_by(case((i.state == State.PENDING, 0), else_=1), i.unknowns + i.crashes, i.created, i.id)
+        .limit(limit)
+    )
+    return tuple(
+        Work(record_of(row), row.unknowns, row.crashes, row.refusals, read_excluded(row.excluded))
+        for row in connection.execute(query)
+    )
+
+
+def claim(connection: Connection, me: str, ids: Sequence[str], until: datetime) -> None:
+    """Say that this process works on these intents, in a ``write`` transaction that has found them free."""
+    if ids:
+        own = intents.c.id.in_(ids)
+        connection.execute(update(intents).where(own).values(claimed_by=me, claimed_until=until))
+
+
+def renew(connection: Connection, me: str, until: datetime) -> None:
+    """Prolong all that this process works on."""
+    for table in (intents, orders):
+        connection.execute(update(table).where(table.c.claimed_by == me).values(claimed_until=until))
+
+
+def hand_back(connection: Connection, me: str, ids: Collection[str] | None = None) -> None:
+    """Let others work on what this process has claimed, on some intents or on everything."""
+    free = {"claimed_by": None, "claimed_until": None}
+    if ids is not None:
+        own = (intents.c.claimed_by == me, intents.c.id.in_(sorted(ids)))
+        connection.execute(update(intents).where(*own).values(free))
+        return
+    for table in (intents, orders):
+        connection.execute(update(table).where(table.c.claimed_by == me).values(free))
+
+
+def backlog(connection: Connection) -> int:
+    """Return how many intents wait for their first search."""
+    query = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
+    return connection.execute(query).scalar_one()
+
+
+def is_mine(connection: Connection, me: str, work: Work) -> bool:
+    """Whether this process still works on an intent, and nothing has become of it since."""
+    query = select(intents.c.id).where(
+        intents.c.id == work.record.id,
+        intents.c.claimed_by == me,
+        intents.c.version == work.record.version,
+    )
+    return connection.execute(query).first() is not None
+
+
+def read_excluded(text: str | None) -> Excluded:
+    """Return excluded capacity as it is stored."""
+    return tuple((offer, node) for offer, node in json.loads(text or "[]"))

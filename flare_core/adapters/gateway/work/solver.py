@@ -1,0 +1,186 @@
+"""The solver's process from outside: asked, timed, killed, replaced."""
+
+import io
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from pickle import HIGHEST_PROTOCOL as PROTOCOL
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.inventory.types import Inventory
+
+if TYPE_CHECKING:
+    from flare_core.adapters.gateway.work.request import Request
+
+_log = logging.getLogger(__name__)
+_MODULE: Final = "flare_core.adapters.gateway.work.child"
+_START_S: Final = 60.0
+_GRACE_S: Final = 1.0
+"""What a search of any limit may take beyond it before its process is ended: building, explaining."""
+_ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+class SolverDiedError(Exception):
+    """The process has ended, or was ended, before it answered."""
+
+
+class Solver:
+    """A process that searches; one request at a time, from any thread.
+
+    Parameters
+    ----------
+    memory_mib
+        What it may use, MiB.
+    """
+
+    def __init__(self, memory_mib: int) -> None:
+        self._memory_mib = memory_mib
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._known: Inventory | None = None
+        self._warm = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None where none runs."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    @property
+    def warm(self) -> bool:
+        """Whether a process runs and has loaded what it needs."""
+        return self._warm and self.pid is not None
+
+    def start(self) -> None:
+        """Start the process and wait until it has loaded what it needs; does nothing where it runs."""
+        with self._turn:
+            self._started()
+
+    def ask(
+        self,
+        request: "Request",
+        inventory: Inventory,
+        *,
+        wait_s: float | None = None,
+        beat: Callable[[], object] | None = None,
+        beat_s: float = 5.0,
+    ) -> Mapping[str, Any]:
+        """Return what `solving.answer` says.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for the process to be free, seconds; None is without end.
+        beat, beat_s
+            Called every so many seconds while the search goes on.
+
+        Raises
+        ------
+        SolverDiedError
+            If it has ended without an answer; at twice the limit of the request it is ended.
+        UnavailableError
+            If it is not free in time.
+        """
+        if not self._turn.acquire(timeout=-1 if wait_s is None else wait_s):
+            raise UnavailableError("the solver is busy, try again")
+        try:
+            connection = self._connected()
+            if inventory is not self._known:
+                connection.send_bytes(_pickled(inventory))
+                self._known = inventory
+            connection.send_bytes(_pickled(request))
+            self._await(connection, 2 * request.limit_s + _GRACE_S, beat, beat_s)
+            answer: Mapping[str, Any] = json.loads(connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            self._end()
+            raise SolverDiedError("the solver has ended") from error
+        except BaseException:
+            self._end()  # its answer would be taken for that of the next request
+            raise
+        finally:
+            self._turn.release()
+        return answer
+
+    def kill(self) -> None:
+        """End the process, also in the middle of a search."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def stop(self) -> None:
+        """End the process and wait for it."""
+        self.kill()
+        with self._turn:
+            self._end()
+
+    def _connected(self) -> Connection:
+        try:
+            return self._started()
+        except (EOFError, OSError) as error:
+            raise UnavailableError("the solver does not start") from error
+
+    def _started(self) -> Connection:
+        if self._connection is not None and self.pid is not None:
+            return self._connection
+        self._end()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(self._memory_mib)]
+            self._process = subprocess.Popen(  # noqa: S603  our own program
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=os.environ | _ONE_THREAD
+            )
+        self._connection = connection = Connection(ours.detach())
+        self._await(connection, _START_S, None, _START_S)
+        connection.recv_bytes()
+        self._warm = True
+        _log.info("solver started", extra={"solver_pid": self._process.pid})
+        return connection
+
+    def _await(
+        self, connection: Connection, limit_s: float, beat: Callable[[], object] | None, beat_s: float
+    ) -> None:
+        """Wait for an answer; kill who does not give it."""
+        left = limit_s
+        while not connection.poll(min(left, beat_s)):
+            left -= beat_s
+            if left <= 0:
+                self.kill()
+                raise EOFError
+            if beat is not None:
+                beat()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            code = self._process.wait()
+            _log.warning("solver ended", extra={"solver_pid": self._process.pid, "exit_code": code})
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = self._known = None
+        self._warm = False
+
+
+class _Pickler(ForkingPickler):
+    """Takes read-only mappings as well.
+
+    Only what this process has made is pickled, and only for its own child; what comes back is JSON.
+    """
+
+    def reducer_override(self, obj: object) -> Any:
+        return (dict, (dict(obj),)) if isinstance(obj, MappingProxyType) else NotImplemented
+
+
+def _pickled(message: object) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer, PROTOCOL).dump(message)
+    return buffer.getvalue()
