@@ -38,11 +38,11 @@ class Ordered(Protocol):
 def name(*parts: str, limit: int = LONGEST) -> str:
     """Return an RFC 1123 label for some texts.
 
-    Texts that make one as they are stay readable as they are; of others a digest is part of the name, so that
-    different texts never share one.
+    The parts are joined by ``-``. What makes a label as it is stays as it is; of anything else a digest is
+    part of the name, so that two texts do not share one because of what a label cannot hold.
 
     >>> name("allocation", "intent-1f", "0"), name("Größe")
-    ('allocation-intent-1f-0', 'gr-e-9b3eb0c1af')
+    ('allocation-intent-1f-0', 'gr-e-aedc3f8098')
     """
     text = "-".join(parts)
     if len(text) <= limit and _LABEL.fullmatch(text):
@@ -64,7 +64,7 @@ def label_value(text: str) -> str:
     """Return a label's value for a text; a digest stands in for what a label cannot hold.
 
     >>> label_value("ana"), label_value("ana@example.org")
-    ('ana', 'ana-example.org-b1e4bfcb40')
+    ('ana', 'ana-example.org-86b9260a11')
     """
     if _VALUE.fullmatch(text):
         return text
