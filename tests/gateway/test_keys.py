@@ -31,15 +31,15 @@ def claimed(
 
 def test_a_key_is_new_once_and_then_in_flight_until_it_is_answered(store: Store) -> None:
     assert claimed(store) == Claim(Outcome.NEW)
-    assert claimed(store) == Claim(Outcome.IN_FLIGHT)
+    assert claimed(store) == Claim(Outcome.IN_FLIGHT, since=NOW)
     record = submitted(store, "one")
     with store.write() as connection:
         bind(connection, "ada", "k", record.id)
-    assert claimed(store) == Claim(Outcome.IN_FLIGHT, record.id)
+    assert claimed(store) == Claim(Outcome.IN_FLIGHT, record.id, since=NOW)
     with store.write() as connection:
         answer(connection, "ada", "k", 201, '{"ü": 1}')
         answer(connection, "ada", "k", 202, "another")
-    assert claimed(store) == Claim(Outcome.ANSWERED, record.id, 201, '{"ü": 1}')
+    assert claimed(store) == Claim(Outcome.ANSWERED, record.id, 201, '{"ü": 1}', since=NOW)
 
 
 def test_another_body_is_told(store: Store) -> None:

@@ -315,7 +315,7 @@ def offer_again(
 
 
 def tell_status(
-    connection: Connection, intent: str, now: datetime, message: str, report: Mapping[str, Any]
+    connection: Connection, intent: str, now: datetime, message: str, report: Mapping[str, Any] | None
 ) -> Record:
     """Keep what the backend says of an intent; where that is new, it is a new version."""
     old = _seen(connection, intent, None)

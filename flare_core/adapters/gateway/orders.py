@@ -32,8 +32,8 @@ class Purchase:
 
     Attributes
     ----------
-    gone
-        The intent no longer wants it: it is to be released.
+    gone, done
+        The intent no longer wants it: it is to be released; nothing is left of it.
     tries
         How often in a row the backend has not answered.
     """
@@ -45,6 +45,7 @@ class Purchase:
     placed: datetime
     step: Step
     gone: bool
+    done: bool
     handle: Mapping[str, Any]
     tries: int
     claimed_by: str | None
@@ -95,6 +96,7 @@ def purchase_of(row: Row[tuple[Any, ...]]) -> Purchase:
         row.placed,
         Step(row.step),
         row.gone,
+        row.done,
         json.loads(row.handle),
         row.tries,
         row.claimed_by,

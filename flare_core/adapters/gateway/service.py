@@ -34,7 +34,7 @@ from flare_core.adapters.gateway.remaining import remaining
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.spans import Spans, spans_of
 from flare_core.adapters.gateway.store import Store, migrate
-from flare_core.adapters.gateway.store.rows import add_if_new
+from flare_core.adapters.gateway.store.rows import add_if_new, ensure_user
 from flare_core.adapters.gateway.store.tables import bookings, intents, meta
 from flare_core.adapters.gateway.work.claims import backlog, hand_back
 from flare_core.adapters.gateway.work.driver import Driver, Tools
@@ -261,6 +261,7 @@ class Gateway:
             now = self.clock()
             claim = None
             if key is not None:
+                ensure_user(connection, user, now)
                 claim = keys.claim(connection, user, key, body_sha256, now, self.settings)
                 hit("submit.keyed")
                 if claim.outcome is not Outcome.NEW:

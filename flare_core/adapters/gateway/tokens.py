@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from flare_core.adapters.gateway.errors import GatewayError, NotFoundError, PermissionsError
+from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.settings import YEAR_S, Settings
 from flare_core.adapters.gateway.store import require_write
 from flare_core.adapters.gateway.store.rows import ensure_user, sha256
@@ -190,6 +191,7 @@ def mint(
     token = Token(f"tok_{secrets.token_hex(16)}", user, name, permissions, now, expires)
     ensure_user(connection, user, now)
     connection.execute(insert(tokens).values(_columns(token) | {"sha256": sha256(secret)}))
+    hit("token.inserted")
     return Minted(token, secret)
 
 

@@ -237,7 +237,8 @@ def _reported(
         "gpu_utilization_percent": report.gpu_utilization_percent,
         "performance": None if report.performance is None else dict(report.performance),
     }
-    tell_status(connection, record.id, now, report.message, seen)
+    known = seen if any(value is not None for value in seen.values()) else None
+    tell_status(connection, record.id, now, report.message, known)
     if report.phase in _ENDS:
         to, reason = _ENDS[report.phase]
         move(connection, record.id, to, now, reason, at=report.ended, message=report.message or reason)
