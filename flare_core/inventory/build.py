@@ -121,6 +121,11 @@ def combine(sources: Sequence[RawOffers], *, assume: object = None) -> Inventory
     return _frozen(table, tuple(raw.ids[row] for row in rows.tolist()), usage, said, raw.source)
 
 
+def empty_inventory(source: str = "", warnings: Iterable[str] = ()) -> Inventory:
+    """Return an inventory without an offer: what a source says that can be reached and has nothing."""
+    return _frozen(Table({}, 0), (), {}, tuple(warnings), source)
+
+
 def no_offers(source: str, warnings: Sequence[str]) -> InventoryError:
     """Return the error for a source without a usable offer, saying what was wrong with the first ones."""
     because = "; ".join(warnings[:3])

@@ -36,6 +36,7 @@ Object = Mapping[str, object]
 
 K8SLICE: Final = "K8Slice"
 TYPE_DATA: Final = "spec.flavorType.typeData"
+ADDITIONAL: Final = f"{TYPE_DATA}.properties.additionalProperties"
 _GPU: Final = f"{TYPE_DATA}.characteristics.gpu"
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)*-?[0-9]+")
 """What a cloud's region looks like: ``eu-west-1``, ``europe-west4``; a zone has a letter more."""
@@ -89,7 +90,7 @@ def flavor_facts(spec: Object, name: str, reading: Reading) -> Facts:
         say_gpu(facts, gpu, _GPU)
     _say_properties(facts, properties)
     for path, value in extra.items():
-        facts.say(path, value, f"{TYPE_DATA}.properties.additionalProperties.{path}")
+        facts.say(path, value, f"{ADDITIONAL}.{path}")
     _say_price(facts, gpu, part(spec, "price"), reading)
     if reading.country_from_region and facts.get("country") is None:
         facts.say("country", country_of(str(facts.get("region"))), f"{_GPU}.zone")
@@ -226,12 +227,15 @@ def _say_place(facts: Facts, gpu: Object, reading: Reading) -> None:
 
 
 def _place(region: object, zone: object, reading: Reading) -> tuple[object, object]:
-    """Return region and zone; the controllers write each into the other's field."""
+    """Return region and zone; the controllers write each into the other's field.
+
+    Of ``de-fra`` and ``de-fra-1`` the shorter one is the region; otherwise the one that looks like a cloud's.
+    """
     as_stated = reading.places == "stated"
-    if reading.places == "auto":
-        as_stated = _is_region(region) and not _is_region(zone)
-        if _is_region(region) and _is_region(zone):
-            as_stated = str(zone).startswith(str(region)) and region != zone
+    if reading.places == "auto" and region is not None:
+        inside = zone is not None and str(zone).startswith(str(region)) and zone != region
+        around = zone is not None and str(region).startswith(str(zone))
+        as_stated = inside or (not around and _is_region(region) and not _is_region(zone))
     return (region, zone) if as_stated else (zone, region)
 
 

@@ -186,7 +186,6 @@ def _machines(objects: _Objects, counts: _Counts) -> Iterator[_Machine]:
     taken: set[str] = set()
     fresh = _newest_list(objects.discoveries)
     candidates = [_embedded(each) for each in objects.candidates]
-    live = {name for name, _ in candidates}
     for name, candidate in candidates:
         if fresh is not None and name not in fresh:
             counts.add("stale, not in the newest discovery", name)
@@ -195,8 +194,9 @@ def _machines(objects: _Objects, counts: _Counts) -> Iterator[_Machine]:
         else:
             yield from _flavor("PeeringCandidate", name, part(candidate, "spec", "flavor"), counts)
         taken.add(name)
-    for name, candidate in (fresh or {}).items():
-        if name not in live and part(candidate, "spec").get("available") is True:
+    # What a discovery found is all there is where the candidates themselves were not read.
+    for name, candidate in (fresh or {}).items() if not candidates else ():
+        if part(candidate, "spec").get("available") is True:
             taken.add(name)
             yield from _flavor("Discovery", name, part(candidate, "spec", "flavor"), counts)
     made_of: set[str] = set()

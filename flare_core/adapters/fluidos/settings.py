@@ -72,6 +72,11 @@ class FluidosSettings:
         Who buys; None is what the ConfigMap `identity` says.
     refresh_s
         Age at which the newest Discovery is repeated, seconds.
+    stale_s
+        Age from which on the newest Discovery that succeeded is no longer believed, seconds.
+    delete_candidates
+        Delete candidates before a Discovery is repeated. FLUIDOS up to 0.1.2 gets stuck on old ones; where
+        they are updated it only makes offers vanish for a moment.
     deadlines
         Longest time of each step.
     storage_class
@@ -98,6 +103,8 @@ class FluidosSettings:
     buyer: Identity | None = None
     identity: str = IDENTITY
     refresh_s: float = 60.0
+    stale_s: float = 600.0
+    delete_candidates: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
     storage_class: str | None = "liqo"
     ingress_class: str | None = None
@@ -109,8 +116,9 @@ class FluidosSettings:
     secrets_namespace: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.refresh_s > 0:
-            raise OptionsError("refresh_s", found_expected(self.refresh_s, "a number of seconds above 0"))
+        for path in ("refresh_s", "stale_s"):
+            if not getattr(self, path) > 0:
+                raise OptionsError(path, found_expected(getattr(self, path), "a number of seconds above 0"))
         self.reading()
 
     def reading(self) -> Reading:
