@@ -7,6 +7,13 @@
     explain    flare explain
     inventory  flare inventory
     verify     flare verify
+    serve      flare serve
+    token      flare token create, list, revoke, secret
+    config     flare config show
+    remote     flare submit, status, list, cancel, accept, resources
+    serving    the gateway as processes: socket, workers, an end in time
+    console    what the commands of the gateway share
+    far        what a gateway elsewhere says, drawn
     options    what the commands share: options, and their texts read
     inputs     files, standard input, the clock
     progress   bound and gap while solving, Ctrl-C

@@ -16,6 +16,7 @@ from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.pareto import pareto
 from flare_core.adapters.cli.place import place
+from flare_core.adapters.cli.remote import accept, cancel, list_, resources, status, submit
 from flare_core.adapters.cli.serve import serve
 from flare_core.adapters.cli.token import token
 from flare_core.adapters.cli.verify import verify
@@ -60,6 +61,12 @@ app.command()(inventory)
 app.command()(verify)
 app.command()(bench)
 app.command()(serve)
+app.command()(submit)
+app.command()(status)
+app.command("list")(list_)
+app.command()(cancel)
+app.command()(accept)
+app.command()(resources)
 app.add_typer(token, name="token")
 app.add_typer(config, name="config")
 

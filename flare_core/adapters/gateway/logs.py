@@ -120,6 +120,7 @@ def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Tra
 
 def _add_process(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
+    event.pop("color_message", None)  # uvicorn's, for terminals
     return {**event, "pid": record.process}
 
 
