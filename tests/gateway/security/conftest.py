@@ -1,0 +1,14 @@
+"""One server for these tests: each module has users of its own, so that what they do does not meet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gateway.security.served import UNLIMITED, Served, served
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gateway that answers a submission at once, and has no limits."""
+    with served(tmp_path_factory.mktemp("served"), submit_wait_s=0, **UNLIMITED) as running:
+        yield running
