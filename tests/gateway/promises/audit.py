@@ -188,6 +188,10 @@ def node_faults(stock: Mapping[str, Stock], place: tuple[str, int], rows: Sequen
     if have is None or (have.nodes is not None and not 0 <= node < have.nodes):
         yield f"{offer}, node {node}: there is none"
         return
+    if have.nodes is None and len({row["intent"] for row in rows}) > 1:  # to each its own
+        for intent in sorted({row["intent"] for row in rows}):
+            yield from node_faults(stock, place, [row for row in rows if row["intent"] == intent])
+        return
     for moment in {row["start"] for row in rows}:
         now = [r for r in rows if r["start"] <= moment and (r["end"] is None or moment < r["end"])]
         yield from (f"{offer}, node {node}: {fault}" for fault in _at_once(have, now))

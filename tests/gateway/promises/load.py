@@ -144,7 +144,7 @@ class Crowd:
     hold
         Intents that one client lets live at most.
     only_submit
-        Whether nothing is cancelled or looked at.
+        Whether nothing is cancelled or looked at; then only what was acknowledged counts as done.
     words
         What each submission was told.
     cancelled
@@ -179,7 +179,7 @@ class Crowd:
     async def _client(self, http: httpx.AsyncClient, user: str) -> None:
         rng, mine, number = random.Random(f"{user}{self.seed}"), list[str](), 0
         while not self.over:
-            self.done += 1
+            self.done += not self.only_submit
             draw = 1.0 if self.only_submit else rng.random()
             if len(mine) >= self.hold or (mine and draw < 0.3):
                 await self._cancel(http, rng, user, mine.pop(rng.randrange(len(mine))))
@@ -193,6 +193,7 @@ class Crowd:
                 said = await self._send(http, rng, user, "POST", "/api/v1/intents", json=self.draw(rng, name))
                 self.words.append(Word(name, said.status, said.intent))
                 mine += [said.intent] if said.intent else []
+                self.done += self.only_submit and said.intent is not None
 
     async def _cancel(self, http: httpx.AsyncClient, rng: random.Random, user: str, intent: str) -> None:
         said = await self._send(http, rng, user, "DELETE", f"/api/v1/intents/{intent}")

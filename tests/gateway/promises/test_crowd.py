@@ -41,8 +41,8 @@ async def free_by_gateway(fleet: Fleet, token: str) -> int:
     return sum(row["count"] for row in said.body["available_gpus"])
 
 
-def r1(url: str, folder: Path, operations: int, kills: int) -> None:
-    with fleet(url, folder) as gateways:
+def r1(url: str, folder: Path, operations: int, kills: int, count: int = 4) -> None:
+    with fleet(url, folder, count=count) as gateways:
         crowd, killer = crowd_of(gateways, operations), Killer(gateways.gateways, kills, [])
         found, looks = asyncio.run(worked(crowd, killer, gateways))
         tell("R1", answers=crowd.statuses, killed=Counter(killer.done), audits=looks)
@@ -64,7 +64,7 @@ def r1(url: str, folder: Path, operations: int, kills: int) -> None:
 
 
 def test_r1_nothing_is_ever_booked_twice(url: str, tmp_path: Path) -> None:
-    r1(url, tmp_path, operations=120, kills=2)
+    r1(url, tmp_path, operations=120, kills=2, count=2)
 
 
 @pytest.mark.t1
@@ -125,9 +125,9 @@ def lost_in(path: Path, words: Sequence[Word]) -> list[str]:
     return [*promise_faults(books, words), *history_faults(books), *([] if whole == "ok" else [whole])]
 
 
-def r4(url: str, folder: Path, acks: int, kills: int, copies: int) -> None:
+def r4(url: str, folder: Path, acks: int, kills: int, copies: int, count: int) -> None:
     document = stock.ample()
-    with fleet(url, folder, document, count=2) as gateways:
+    with fleet(url, folder, document, count=count) as gateways:
         tokens = tokens_for(url, USERS)
         crowd = Crowd(gateways.urls, tokens, acks, hold=acks, only_submit=True, draw=of_one)
         killer = Killer(gateways.gateways, kills, [])
@@ -140,7 +140,7 @@ def r4(url: str, folder: Path, acks: int, kills: int, copies: int) -> None:
         assert wrong == []
     told = sum(word.intent is not None for word in crowd.words)
     tell("R4", acknowledged=told, killed=Counter(killer.done), copies=copies)
-    assert told >= acks * 0.9
+    assert told >= acks
 
 
 def of_one(rng: random.Random, name: str) -> Json:
@@ -148,9 +148,9 @@ def of_one(rng: random.Random, name: str) -> Json:
 
 
 def test_r4_what_was_acknowledged_is_never_lost(url: str, tmp_path: Path) -> None:
-    r4(url, tmp_path, acks=100, kills=1, copies=5 if url.startswith("sqlite") else 0)
+    r4(url, tmp_path, acks=100, kills=1, copies=5 if url.startswith("sqlite") else 0, count=2)
 
 
 @pytest.mark.t1
 def test_r4_what_was_acknowledged_is_never_lost_at_full_count(url: str, tmp_path: Path) -> None:
-    r4(url, tmp_path, acks=1100, kills=20, copies=100 if url.startswith("sqlite") else 0)
+    r4(url, tmp_path, acks=1000, kills=20, copies=100 if url.startswith("sqlite") else 0, count=3)
