@@ -30,6 +30,8 @@ LONGEST_LINE: Final = 4096
 
 _LENGTHS: Final = (1000, 250, 60)
 """Longest text in an event, characters; the next one where the line would be too long."""
+_LONGEST_TEXT: Final = 2**16
+"""What is looked at of a text, characters."""
 _MOST: Final = 20
 _DEEPEST: Final = 3
 _FIRST: Final = ("timestamp", "level", "event", "logger", "pid")
@@ -141,14 +143,14 @@ def _ordered(event: EventDict) -> EventDict:
 def _plain(value: Any, longest: int, depth: int = 0) -> Any:
     """Return a value as JSON can hold it, without secrets, and not too much of it."""
     if isinstance(value, str):
-        return _cut(redact(value), longest)
+        return _cut(value, longest)
     if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else str(value)
     if isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, bytes):
         return _several(value, longest, depth) if depth <= _DEEPEST else "…"
-    return _cut(redact(_shown(value)), longest)
+    return _cut(_shown(value), longest)
 
 
 def _several(value: Mapping[Any, Any] | Sequence[Any] | AbstractSet[Any], longest: int, depth: int) -> Any:
@@ -162,17 +164,19 @@ def _inside(name: str, value: Any, longest: int, depth: int) -> Any:
     if _SECRET_NAMES.search(name) and value is not None:
         return HIDDEN
     if name == _EXCEPTION and isinstance(value, str):  # its end says most
-        text = redact(value)
+        text = redact(value[-_LONGEST_TEXT:])
         return text if len(text) <= 2 * longest else "…" + text[-2 * longest :]
     return _plain(value, longest, depth + 1)
 
 
 def _name(key: object) -> str:
-    return _cut(redact(str(key)), _LENGTHS[-1])
+    return _cut(str(key), _LENGTHS[-1])
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+    """Return the beginning of a text; secrets go before it is cut, as half of one is not known for one."""
+    shown = redact(text[:_LONGEST_TEXT])
+    return shown if len(shown) <= longest else f"{shown[:longest]}… ({len(text)} characters)"
 
 
 def _shown(value: object) -> str:
