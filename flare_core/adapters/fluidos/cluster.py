@@ -271,9 +271,13 @@ class Cluster:
         except httpx2.HTTPError as error:
             raise UnavailableError(f"{what}: {type(error).__name__}") from error
 
-    def allowed(self, verb: str, kind: Kind, namespace: str | None = None) -> bool:
-        """Whether the credentials may do `verb` to `kind`."""
+    def allowed(
+        self, verb: str, kind: Kind, namespace: str | None = None, *, name: str | None = None
+    ) -> bool:
+        """Whether the credentials may do `verb` to `kind`: to all of them, or to the one of a name."""
         asked = {"verb": verb, "group": kind.group, "resource": kind.plural}
+        if name is not None:
+            asked["name"] = name
         if kind.namespaced and namespace is not None:
             asked["namespace"] = namespace
         body = {"metadata": {}, "spec": {"resourceAttributes": asked}}

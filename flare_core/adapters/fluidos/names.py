@@ -52,6 +52,11 @@ def name(*parts: str, limit: int = LONGEST) -> str:
     return f"{plain}-{digest}" if plain else f"x-{digest}"
 
 
+def is_subdomain(text: str, limit: int = 253) -> bool:
+    """Whether a text is a name of labels joined by dots, as FLUIDOS's own objects have."""
+    return len(text) <= limit and all(_LABEL.fullmatch(label) for label in text.split("."))
+
+
 def namespace(key: str) -> str:
     """Return the namespace of an order's workload.
 

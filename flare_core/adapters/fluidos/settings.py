@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Final, Literal
 
 from flare_core.errors import OptionsError, found_expected
 from flare_core.inventory.fluidos import Reading
 
-IDENTITY = "fluidos-node-identity"
+PREFIX: Final = "FLARE_FLUIDOS_"
+IDENTITY: Final = "fluidos-node-identity"
 """ConfigMap in which FLUIDOS keeps who its cluster is."""
 
 
@@ -129,3 +130,68 @@ class FluidosSettings:
             country_from_region=self.country_from_region,
             usd_eur=self.usd_eur,
         )
+
+
+def read_settings(environ: Mapping[str, str]) -> FluidosSettings:
+    """Return the settings that variables state.
+
+    Parameters
+    ----------
+    environ
+        ``FLARE_FLUIDOS_`` and a setting's name in capitals: ``FLARE_FLUIDOS_PRICES_PER=gpu``. Deadlines are
+        ``FLARE_FLUIDOS_DEADLINES_START_S``, the parts of the buyer ``FLARE_FLUIDOS_BUYER_NODE_ID``; lists
+        have commas, mappings ``key=value``; an empty text is None where that is possible.
+
+    Raises
+    ------
+    OptionsError
+        A name that is no setting, or a value that it cannot have.
+    """
+    given = {
+        key.removeprefix(PREFIX).lower(): text for key, text in environ.items() if key.startswith(PREFIX)
+    }
+    deadlines = _taken("deadlines_", given, {each.name for each in fields(Deadlines)})
+    buyer = _taken("buyer_", given, {each.name for each in fields(Identity)})
+    known = {each.name: str(each.type) for each in fields(FluidosSettings)}
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in known or name in ("buyer", "deadlines"):
+            raise OptionsError(f"{PREFIX}{name.upper()}", "is no setting of the FLUIDOS backend")
+        values[name] = _value(name, text, known[name])
+    if deadlines:
+        numbers = {name: _number(f"deadlines_{name}", text) for name, text in deadlines.items()}
+        values["deadlines"] = Deadlines(**numbers)
+    if buyer:
+        if buyer.keys() != {each.name for each in fields(Identity)}:
+            raise OptionsError(f"{PREFIX}BUYER", found_expected(sorted(buyer), "domain, node_id and ip"))
+        values["buyer"] = Identity(**buyer)
+    return FluidosSettings(**values)
+
+
+def _taken(prefix: str, given: dict[str, str], names: set[str]) -> dict[str, str]:
+    """Take the variables of a part out of those given."""
+    found = {key.removeprefix(prefix): key for key in given if key.startswith(prefix)}
+    return {name: given.pop(key) for name, key in sorted(found.items()) if name in names}
+
+
+def _value(name: str, text: str, kind: str) -> object:
+    if kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise OptionsError(f"{PREFIX}{name.upper()}", found_expected(text, "true or false"))
+        return text.lower() == "true"
+    if kind == "float":
+        return _number(name, text)
+    if kind.startswith("tuple"):
+        return tuple(part for part in text.split(",") if part)
+    if kind.startswith("Mapping"):
+        pairs = [part.partition("=") for part in text.split(",") if part]
+        return MappingProxyType({key: value for key, _, value in pairs})
+    return None if not text and "None" in kind else text
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        found = found_expected(text, "a number of seconds")
+        raise OptionsError(f"{PREFIX}{name.upper()}", found) from None

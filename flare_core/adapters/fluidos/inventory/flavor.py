@@ -110,8 +110,8 @@ _PARTITIONS: Final = {
 
 
 def _flavor_name(offer: str, node: int, count: int) -> str:
-    parts = [offer] if count == 1 else [offer, str(node)]
-    return names.name(*parts, limit=_LONGEST_NAME)
+    own = offer if count == 1 else f"{offer}-{node}"
+    return own if names.is_subdomain(own, _LONGEST_NAME) else names.name(own, limit=_LONGEST_NAME)
 
 
 def _owner(offer: Json, owners: Mapping[str, Identity]) -> Identity:

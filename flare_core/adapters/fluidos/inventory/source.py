@@ -1,7 +1,8 @@
 """The federation's inventory: followed by watches, asked for when it is old, built when it has changed."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flare_core.adapters.fluidos.cluster import Cluster
@@ -94,6 +95,25 @@ class Source:
         if self._inventory is None or (seen != self._seen and not self._in_between(discoveries)):
             self._seen, self._inventory = seen, self._read(objects, sold)
         return self._inventory
+
+    def wait(self, patience_s: float, *, pause_s: float = 0.2) -> Inventory:
+        """Return what is offered as soon as a Discovery has succeeded.
+
+        Raises
+        ------
+        UnavailableError
+            None has within `patience_s`.
+        ClusterError
+            The API server refuses.
+        """
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.discover(datetime.now(UTC))
+            except UnavailableError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(min(pause_s, max(0.0, until - time.monotonic())))
 
     def _kinds(self) -> tuple[Kind, ...]:
         return (DISCOVERY, PEERING_CANDIDATE, *((NODE, POD) if self._settings.nodes else ()))
