@@ -352,7 +352,8 @@ def _printable(text: str) -> str:
 
 Named = Annotated[
     str,
-    Field(min_length=1, max_length=255),
+    # Of what is not printable the pattern names the controls; Unicode has more.
+    Field(min_length=1, max_length=255, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\xa0\xad]+$"}),
     BeforeValidator(lambda value: _printable(value) if isinstance(value, str) else value),
 ]
 
@@ -473,7 +474,13 @@ class ListQuery(Query):
     limit: Annotated[
         int, BeforeValidator(_whole), Field(ge=1, le=100, description="How many there are on a page.")
     ] = 50
-    cursor: Annotated[Named | None, Field(description="`next_cursor` of the page before.")] = None
+    cursor: Annotated[
+        Named | None,
+        Field(
+            description="`next_cursor` of the page before.",
+            json_schema_extra={"pattern": r"^[0-9]{1,17}\.[0-9A-Za-z-]{1,64}$"},
+        ),
+    ] = None
     user_id: Annotated[Named | None, Field(description="Another user's; takes `admin:*`.")] = None
 
 

@@ -216,7 +216,17 @@ def _schemas(operations: Sequence[Operation]) -> Json:
     schemas: Json = made.get("$defs", {}) | _intent_schemas()
     missing = {model.__name__ for model in wanted} - schemas.keys()
     assert not missing, f"two models of one name: {sorted(missing)}"
-    return dict(sorted(schemas.items()))
+    return dict(sorted((name, _lists_counted(schema)) for name, schema in schemas.items()))
+
+
+def _lists_counted(schema: Any) -> Any:
+    """Return a schema whose lists have a least number of entries, where pydantic says a length of text."""
+    if isinstance(schema, list):
+        return [_lists_counted(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    words = {"minLength": "minItems", "maxLength": "maxItems"} if schema.get("type") == "array" else {}
+    return {words.get(key, key): _lists_counted(value) for key, value in schema.items()}
 
 
 def _intent_schemas() -> Json:

@@ -20,8 +20,15 @@ _KEY: Final = Header(
     {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
 )
 _TAG: Final = {"type": "string", "examples": ['"3"']}
-_IF_MATCH: Final = Header("If-Match", "Only if the intent is still of this version, as `ETag` told it.", _TAG)
-_IF_NONE_MATCH: Final = Header("If-None-Match", "Only if the intent is no longer of this version.", _TAG)
+_TAGS: Final = {
+    "type": "string",
+    "pattern": r'^(\*|(W/)?"[!#-~]+"( *, *(W/)?"[!#-~]+")*)$',
+    "examples": ['"3"'],
+}
+_IF_MATCH: Final = Header(
+    "If-Match", "Only if the intent is still of this version, as `ETag` told it.", _TAGS
+)
+_IF_NONE_MATCH: Final = Header("If-None-Match", "Only if the intent is no longer of this version.", _TAGS)
 _LAST_EVENT: Final = Header(
     "Last-Event-ID",
     "The last event that was seen: go on after it.",
