@@ -8,7 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flare_core.adapters.gateway.errors import GatewayCode
-from flare_core.adapters.gateway.http.errors import HEADERS_TOO_LARGE, Refusal, error_response
+from flare_core.adapters.gateway.http.errors import HEADERS_TOO_LARGE, STATUS, Refusal, error_response
+from flare_core.errors import ErrorCode
 
 MOST_HEADERS: Final = 100
 MOST_HEADER_BYTES: Final = 16 * 1024
@@ -34,7 +35,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does, or refuse headers that are too large."""
+        """Answer as the application does, or refuse headers that are too large or ambiguous."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -57,7 +58,8 @@ class Guard:
                     MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
-        app = _refuse if _is_too_large(headers) else self._app
+        refusal = _refusal(headers)
+        app = self._app if refusal is None else error_response(scope, refusal)
         await app(scope, reading, answering)
 
 
@@ -73,12 +75,15 @@ def _complete(headers: MutableHeaders, request_id: str) -> None:
         headers.setdefault(name, value)
 
 
-def _is_too_large(headers: Headers) -> bool:
+def _refusal(headers: Headers) -> Refusal | None:
     size = sum(len(name) + len(value) for name, value in headers.raw)
-    return len(headers.raw) > MOST_HEADERS or size > MOST_HEADER_BYTES
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    message = f"expected at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
-    refusal = Refusal(code=GatewayCode.PAYLOAD_TOO_LARGE, message=message, status=HEADERS_TOO_LARGE)
-    await error_response(scope, refusal)(scope, receive, send)
+    if len(headers.raw) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        message = f"expected at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
+        return Refusal(code=GatewayCode.PAYLOAD_TOO_LARGE, message=message, status=HEADERS_TOO_LARGE)
+    if "content-length" in headers and "transfer-encoding" in headers:
+        # A proxy before us may have read the other length, and the rest as another request.
+        message = "found both Content-Length and Transfer-Encoding, expected one of them"
+        return Refusal(
+            code=ErrorCode.INVALID_FORMAT, message=message, status=STATUS[ErrorCode.INVALID_FORMAT]
+        )
+    return None

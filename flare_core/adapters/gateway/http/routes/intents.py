@@ -84,7 +84,7 @@ async def _concluded(call: Call, request: Keyed | None, record: Record) -> Respo
         response = error_response(call.request.scope, refused_intent(record.error))
     else:
         headers = {"Location": call.url(f"/api/v1/intents/{record.id}")}
-        offer = call.desk.gateway.offer(record)
+        offer = await call.desk.books.run(partial(call.desk.gateway.offer, record)) if record.offer else None
         response = said(submitted(record, offer), 202 if record.placement is None else 201, headers)
     if not refused and request is None:
         return response
