@@ -1,9 +1,10 @@
 """What users are told as it happens, numbered in the order in which it became visible."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -24,13 +25,28 @@ class Event:
     data: Mapping[str, object]
 
 
+class News(NamedTuple):
+    """An event that has no number yet."""
+
+    user: str
+    intent: str
+    at: datetime
+    kind: str
+    data: Mapping[str, object]
+
+
 def tell(
     connection: Connection, user: str, intent: str, now: datetime, kind: str, data: Mapping[str, object]
 ) -> None:
     """Add an event, in the ``write`` transaction that makes it true."""
+    tell_all(connection, [News(user, intent, now, kind, data)])
+
+
+def tell_all(connection: Connection, news: Sequence[News]) -> None:
+    """Add events, in the ``write`` transaction that makes them true."""
     require_write(connection)  # else numbers could become visible out of order, and a reader would miss one
-    row = {"user": user, "intent": intent, "at": now, "kind": kind, "data": canonical_json(dict(data))}
-    connection.execute(insert(events).values(row))
+    rows = [one._asdict() | {"data": canonical_json(dict(one.data))} for one in news]
+    connection.execute(insert(events), rows)
 
 
 def events_after(

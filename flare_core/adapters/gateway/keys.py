@@ -5,12 +5,13 @@ the answer is added when it is known. What to say to each outcome is the caller'
 409.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store.rows import add_if_new
@@ -27,6 +28,14 @@ class Outcome(StrEnum):
     ANSWERED = "answered"  # say again what was said
     IN_FLIGHT = "in_flight"  # the first request has no answer yet
     OTHER_BODY = "other_body"  # the key belongs to another request
+
+
+class Wanted(NamedTuple):
+    """A key that a request wants, and what tells the request from others."""
+
+    user: str
+    key: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,24 @@ class Claim:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A key that was claimed."""
+
+    sha256: str
+    since: datetime
+    intent: str | None = None
+    status: int | None = None
+    answer: str | None = None
+
+    def claim(self, sha256: str) -> Claim:
+        """Return what the key is to a request."""
+        if self.sha256 != sha256:
+            return Claim(Outcome.OTHER_BODY)
+        outcome = Outcome.IN_FLIGHT if self.status is None else Outcome.ANSWERED
+        return Claim(outcome, self.intent, self.status, self.answer, self.since)
+
+
 def claim(
     connection: Connection, user: str, key: str, body_sha256: str, now: datetime, settings: Settings
 ) -> Claim:
@@ -60,18 +87,62 @@ def claim(
     OptionsError
         If the key is empty or too long.
     """
-    if not 0 < len(key) <= LONGEST or not key.isprintable():
-        raise OptionsError("Idempotency-Key", f"expected 1 to {LONGEST} printable characters")
-    old = now - timedelta(seconds=settings.idempotency_s)
+    check(key)
     own = (keys.c.user == user, keys.c.key == key)
-    connection.execute(delete(keys).where(*own, keys.c.created < old))
+    connection.execute(delete(keys).where(*own, keys.c.created < _old(now, settings)))
     if add_if_new(connection, keys, user=user, key=key, sha256=body_sha256, created=now):
         return Claim(Outcome.NEW)
-    row = connection.execute(select(keys).where(*own)).one()
-    if row.sha256 != body_sha256:
-        return Claim(Outcome.OTHER_BODY)
-    outcome = Outcome.IN_FLIGHT if row.status is None else Outcome.ANSWERED
-    return Claim(outcome, row.intent, row.status, row.answer, row.created)
+    return _known(connection.execute(select(keys).where(*own)).one()).claim(body_sha256)
+
+
+def check(key: str) -> None:
+    """Refuse what is no key.
+
+    Raises
+    ------
+    OptionsError
+        If it is empty or too long.
+    """
+    if not 0 < len(key) <= LONGEST or not key.isprintable():
+        raise OptionsError("Idempotency-Key", f"expected 1 to {LONGEST} printable characters")
+
+
+def _old(now: datetime, settings: Settings) -> datetime:
+    return now - timedelta(seconds=settings.idempotency_s)
+
+
+def _known(row: Row[tuple[Any, ...]]) -> Known:
+    return Known(row.sha256, row.created, row.intent, row.status, row.answer)
+
+
+def look_up(
+    connection: Connection, wanted: Collection[Wanted], now: datetime, settings: Settings
+) -> dict[tuple[str, str], Known]:
+    """Return what is known of keys, by ``(user, key)``, and claim none; those not there are new.
+
+    Raises
+    ------
+    OptionsError
+        If a key is empty or too long.
+    """
+    for one in wanted:
+        check(one.key)
+    pairs = sorted({(one.user, one.key) for one in wanted})
+    if not pairs:
+        return {}
+    own = tuple_(keys.c.user, keys.c.key).in_(pairs)
+    connection.execute(delete(keys).where(own, keys.c.created < _old(now, settings)))
+    return {(row.user, row.key): _known(row) for row in connection.execute(select(keys).where(own))}
+
+
+def insert_bound(connection: Connection, made: Sequence[tuple[Wanted, str]], now: datetime) -> None:
+    """Make claims that `look_up` has found new, each with the intent that its request has made."""
+    if made:
+        rows = [
+            {"user": one.user, "key": one.key, "sha256": one.sha256, "created": now, "intent": intent}
+            for one, intent in made
+        ]
+        connection.execute(insert(keys), rows)
 
 
 def bind(connection: Connection, user: str, key: str, intent: str) -> None:
@@ -87,5 +158,4 @@ def answer(connection: Connection, user: str, key: str, status: int, body: str) 
 
 def forget_keys(connection: Connection, now: datetime, settings: Settings) -> int:
     """Remove the keys whose time is over; return how many."""
-    old = now - timedelta(seconds=settings.idempotency_s)
-    return connection.execute(delete(keys).where(keys.c.created < old)).rowcount
+    return connection.execute(delete(keys).where(keys.c.created < _old(now, settings))).rowcount

@@ -12,7 +12,7 @@ The reference knows ``queued`` and ``reserved`` as ``pending``; `State.word` is 
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +21,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Tuple, insert, literal, select, tuple_, update
 
 from flare_core.adapters.gateway.errors import ConflictError, NotFoundError
-from flare_core.adapters.gateway.events import forget_events_of, tell
+from flare_core.adapters.gateway.events import News, forget_events_of, tell_all
 from flare_core.adapters.gateway.ledger import book, release
 from flare_core.adapters.gateway.orders import abandon, open_order
 from flare_core.adapters.gateway.rooms import Seat
@@ -72,6 +72,7 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
 HOLDING: Final = frozenset({State.RESERVED, State.RUNNING})
 """Where an intent has bookings."""
 
+_RECEIVED: Final = "received"
 _HOUR: Final = timedelta(hours=1) // MICROSECOND
 
 
@@ -186,16 +187,51 @@ def submit(
     ConflictError
         If a live intent of the user has that name.
     """
-    taken = (intents.c.user == user, intents.c.name == name, intents.c.live)
-    if connection.execute(select(intents.c.id).where(*taken)).first():
-        raise ConflictError(f"an intent named {name!r} has not ended yet")
+    if (user, name) in names_taken(connection, [(user, name)]):
+        raise name_taken(name)
     ensure_user(connection, user, now)
+    record = new_record(user, name, document, gpus, now)
+    accept(connection, [record])
+    return record
+
+
+def new_record(user: str, name: str, document: Mapping[str, Any], gpus: int, now: datetime) -> Record:
+    """Return an intent as it is accepted."""
     text = canonical_json(document)
     intent = f"intent-{secrets.token_hex(16)}"
-    record = Record(intent, user, name, text, sha256(text), State.PENDING, 1, gpus, now, now)
-    connection.execute(insert(intents).values(_columns(record)))
-    _tell(connection, record, None, now, "received")
-    return record
+    return Record(intent, user, name, text, sha256(text), State.PENDING, 1, gpus, now, now)
+
+
+def names_taken(connection: Connection, names: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of some ``(user, name)`` live intents have."""
+    own = tuple_(intents.c.user, intents.c.name).in_(sorted(names))
+    rows = connection.execute(select(intents.c.user, intents.c.name).where(own, intents.c.live))
+    return {(user, name) for user, name in rows}
+
+
+def name_taken(name: str) -> ConflictError:
+    """Return the refusal of a name that a live intent has."""
+    return ConflictError(f"an intent named {name!r} has not ended yet")
+
+
+def accept(connection: Connection, records: Sequence[Record]) -> None:
+    """Write new intents of known users, whose names are free, in a ``write`` transaction."""
+    if not records:
+        return
+    connection.execute(insert(intents), [_columns(record) for record in records])
+    steps = [
+        {
+            "intent": record.id,
+            "version": record.version,
+            "before": None,
+            "after": record.state,
+            "at": record.created,
+            "reason": _RECEIVED,
+        }
+        for record in records
+    ]
+    connection.execute(insert(history), steps)
+    tell_all(connection, [_event(record, record.created, _RECEIVED) for record in records])
 
 
 def move(
@@ -212,6 +248,7 @@ def move(
     offer: Mapping[str, Any] | None = None,
     message: str | None = None,
     at: datetime | None = None,
+    seen: Record | None = None,
 ) -> Record:
     """Take an intent to its next state, in a ``write`` transaction; what it held is released where it ends.
 
@@ -230,6 +267,8 @@ def move(
     at
         When it happened, where that is known only later: costs run from and until then. Never before the last
         change.
+    seen
+        The intent as this transaction has read it; None reads it.
 
     Raises
     ------
@@ -238,7 +277,7 @@ def move(
     ConflictError
         If it is not what the caller has seen, or cannot become that.
     """
-    old = _seen(connection, intent, version)
+    old = _seen(connection, intent, version) if seen is None else seen
     if to not in NEXT[old.state]:
         raise ConflictError(f"an intent that is {old.state.word} cannot become {to.word}")
     if old.state in HOLDING and to not in HOLDING:
@@ -278,6 +317,7 @@ def reserve(
     hourly_ueur: int,
     placement: Mapping[str, Any],
     version: int | None = None,
+    seen: Record | None = None,
 ) -> Record:
     """Book the seats of an intent and reserve it, both or neither.
 
@@ -288,12 +328,20 @@ def reserve(
     NotFoundError, ConflictError
         As `move` does.
     """
-    if _seen(connection, intent, version).state not in (State.PENDING, State.QUEUED):
+    seen = _seen(connection, intent, version) if seen is None else seen
+    if seen.state not in (State.PENDING, State.QUEUED):
         raise ConflictError("only an intent that waits can be reserved")
     book(connection, inventory, intent, seats, now)
     open_order(connection, intent, placement, now)
     return move(
-        connection, intent, State.RESERVED, now, "placed", hourly_ueur=hourly_ueur, placement=placement
+        connection,
+        intent,
+        State.RESERVED,
+        now,
+        "placed",
+        hourly_ueur=hourly_ueur,
+        placement=placement,
+        seen=seen,
     )
 
 
@@ -315,10 +363,15 @@ def offer_again(
 
 
 def tell_status(
-    connection: Connection, intent: str, now: datetime, message: str, report: Mapping[str, Any] | None
+    connection: Connection,
+    intent: str,
+    now: datetime,
+    message: str,
+    report: Mapping[str, Any] | None,
+    seen: Record | None = None,
 ) -> Record:
     """Keep what the backend says of an intent; where that is new, it is a new version."""
-    old = _seen(connection, intent, None)
+    old = _seen(connection, intent, None) if seen is None else seen
     new = replace(old, message=message or None, status_report=report)
     if (old.message, old.status_report) == (new.message, new.status_report):
         return old
@@ -491,8 +544,12 @@ def _tell(
     connection.execute(insert(history).values(intent=record.id, version=record.version, **step))
     if silent:
         return
+    tell_all(connection, [_event(record, now, reason)])
+
+
+def _event(record: Record, now: datetime, reason: str) -> News:
     data = {"status": record.state.word, "state": record.state, "version": record.version, "reason": reason}
-    tell(connection, record.user, record.id, now, "status", data)
+    return News(record.user, record.id, now, "status", data)
 
 
 _SAME: Final = ("id", "user", "name", "document", "sha256", "version", "gpus", "created", "changed")

@@ -4,7 +4,7 @@ A token bucket is kept as one number: the moment at which it will be full again 
 algorithm). Times are whole nanoseconds; a unit takes ``period / count`` of them, rounded up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -94,16 +94,30 @@ def set_quota(connection: Connection, user: str, quota: Quota, now: datetime) ->
 
 def quota_of(connection: Connection, user: str, default: Quota) -> Quota:
     """Return a user's quota."""
-    row = connection.execute(select(quotas).where(quotas.c.user == user)).one_or_none()
-    return default if row is None else Quota(row.gpus, row.hourly_ueur, row.open_intents)
+    return quotas_of(connection, [user], default)[user]
+
+
+def quotas_of(connection: Connection, users: Collection[str], default: Quota) -> dict[str, Quota]:
+    """Return the quotas of users."""
+    rows = connection.execute(select(quotas).where(quotas.c.user.in_(sorted(users))))
+    own = {row.user: Quota(row.gpus, row.hourly_ueur, row.open_intents) for row in rows}
+    return {user: own.get(user, default) for user in users}
 
 
 def holding_of(connection: Connection, user: str) -> Holding:
     """Return what a user's live intents have together."""
-    columns = (func.sum(intents.c.gpus), func.sum(intents.c.hourly_ueur), func.count())
-    own = select(*columns).where(intents.c.user == user, intents.c.live)
-    gpus, hourly, number = connection.execute(own).one()
-    return Holding(int(gpus or 0), int(hourly or 0), number)
+    return holdings_of(connection, [user])[user]
+
+
+def holdings_of(connection: Connection, users: Collection[str]) -> dict[str, Holding]:
+    """Return what live intents have together, by user."""
+    columns = (intents.c.user, func.sum(intents.c.gpus), func.sum(intents.c.hourly_ueur), func.count())
+    own = select(*columns).where(intents.c.user.in_(sorted(users)), intents.c.live).group_by(intents.c.user)
+    found = {
+        user: Holding(int(gpus or 0), int(hourly or 0), number)
+        for user, gpus, hourly, number in connection.execute(own)
+    }
+    return {user: found.get(user, Holding()) for user in users}
 
 
 def check_quota(connection: Connection, user: str, more: Holding, default: Quota) -> None:
@@ -114,7 +128,19 @@ def check_quota(connection: Connection, user: str, more: Holding, default: Quota
     QuotaError
         If it would; the message says by how much and of what.
     """
-    quota, has = quota_of(connection, user, default), holding_of(connection, user)
+    quota = quota_of(connection, user, default)
+    if quota != Quota():
+        fit_quota(quota, holding_of(connection, user), more)
+
+
+def fit_quota(quota: Quota, has: Holding, more: Holding) -> None:
+    """Refuse what would go beyond a quota.
+
+    Raises
+    ------
+    QuotaError
+        If it would.
+    """
     for what, most, had, wanted in _compared(quota, has, more):
         if most is not None and wanted and had + wanted > most:
             message = f"{wanted} {what} more than the {had} in use are beyond the quota of {most}"

@@ -13,8 +13,8 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ from flare_core.adapters.gateway.backend.local import LocalBackend
 from flare_core.adapters.gateway.backend.port import Backend, BackendError
 from flare_core.adapters.gateway.errors import ConflictError, GatewayError, UnavailableError
 from flare_core.adapters.gateway.failpoints import hit
-from flare_core.adapters.gateway.keys import Claim, Outcome
 from flare_core.adapters.gateway.ledger import TakenError, capacity_count, held, more_capacity
 from flare_core.adapters.gateway.life import Record, State
 from flare_core.adapters.gateway.limits import Holding, check_quota
@@ -34,11 +33,12 @@ from flare_core.adapters.gateway.remaining import remaining
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.spans import Spans, spans_of
 from flare_core.adapters.gateway.store import Store, migrate
-from flare_core.adapters.gateway.store.rows import add_if_new, ensure_user
+from flare_core.adapters.gateway.store.rows import add_if_new
 from flare_core.adapters.gateway.store.tables import bookings, intents, meta
 from flare_core.adapters.gateway.work.claims import backlog, hand_back
 from flare_core.adapters.gateway.work.driver import Driver, Tools
 from flare_core.adapters.gateway.work.follow import Follower
+from flare_core.adapters.gateway.work.intake import Intake, Submission, Submitted, full
 from flare_core.adapters.gateway.work.request import Request, seat_from
 from flare_core.adapters.gateway.work.solver import Solver, SolverDiedError
 from flare_core.errors import ErrorCode, FlareError, IntentError, InternalError, OptionsError
@@ -66,22 +66,6 @@ class Readiness:
 
     ok: bool
     checks: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of a submission.
-
-    Attributes
-    ----------
-    record
-        What was accepted; None where the key of the request belongs to another one.
-    claim
-        What the key is to this request; None without a key.
-    """
-
-    record: Record | None = None
-    claim: Claim | None = None
 
 
 def utc_now() -> datetime:
@@ -126,6 +110,7 @@ class Gateway:
         self._stock = _Stock(self)
         self._solver = Solver(settings.solver_memory_mib)
         self._questions = Solver(settings.solver_memory_mib)
+        self._intake = Intake(settings, self.store, clock)
         self._changed = threading.Condition()
         self._explained: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -256,35 +241,14 @@ class Gateway:
         intent = self._read(text)
         workload = intent.workload
         if self._seems_full():
-            raise self._full()
-        with self.store.write("submit") as connection:
-            now = self.clock()
-            claim = None
-            if key is not None:
-                ensure_user(connection, user, now)
-                claim = keys.claim(connection, user, key, body_sha256, now, self.settings)
-                hit("submit.keyed")
-                if claim.outcome is not Outcome.NEW:
-                    return self._answered(connection, claim, now)
-            if backlog(connection) >= self.settings.queue_bound:
-                raise self._full()
-            gpus = workload.resources.gpus * workload.tasks
-            check_quota(connection, user, Holding(gpus=gpus, open_intents=1), self.settings.quota)
-            record = life.submit(connection, user, intent.name, intent.to_dict(), gpus, now)
-            if key is not None:
-                keys.bind(connection, user, key, record.id)
-            hit("submit.inserted")
+            raise full()
+        wanted = None if key is None else keys.Wanted(user, key, body_sha256)
+        if wanted is not None:
+            keys.check(wanted.key)
+        gpus = workload.resources.gpus * workload.tasks
+        submitted = self._intake.submit(Submission(user, intent.name, intent.to_dict(), gpus, wanted))
         self._wake()
-        return Submitted(record, claim)
-
-    def _answered(self, connection: Connection, claim: Claim, now: datetime) -> Submitted:
-        """Return what a key belongs to; what nobody is left to answer is the caller's now."""
-        longest = timedelta(seconds=self.settings.request_timeout_s)
-        late = claim.since is not None and now - claim.since > longest
-        if claim.outcome is not Outcome.IN_FLIGHT or claim.intent is None or not late:
-            return Submitted(None, claim)
-        record = life.find_refused(connection, claim.intent) or life.find(connection, claim.intent)
-        return Submitted(record, replace(claim, outcome=Outcome.NEW))
+        return submitted
 
     def _read(self, text: str) -> Intent:
         intent = read_intent(text.encode("utf-8", "surrogatepass"))
@@ -303,9 +267,6 @@ class Gateway:
                 waiting = backlog(connection)
             self._backlog = monotonic(), waiting
         return waiting >= self.settings.queue_bound
-
-    def _full(self) -> UnavailableError:
-        return UnavailableError("too many intents wait to be placed, try again", retry_after_s=2)
 
     def wait(self, intent: str, timeout_s: float) -> Record:
         """Return an intent when it has left PENDING, or as it is when the time is over.

@@ -111,14 +111,12 @@ def backlog(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def is_mine(connection: Connection, me: str, work: Work) -> bool:
-    """Whether this process still works on an intent, and nothing has become of it since."""
-    query = select(intents.c.id).where(
-        intents.c.id == work.record.id,
-        intents.c.claimed_by == me,
-        intents.c.version == work.record.version,
-    )
-    return connection.execute(query).first() is not None
+def still_mine(connection: Connection, me: str, group: Sequence[Work]) -> list[Work | None]:
+    """Return for each intent itself, or None where another process has it, or something has become of it."""
+    ids = [work.record.id for work in group]
+    own = select(intents.c.id, intents.c.version).where(intents.c.id.in_(ids), intents.c.claimed_by == me)
+    versions = {row.id: row.version for row in connection.execute(own)}
+    return [work if versions.get(work.record.id) == work.record.version else None for work in group]
 
 
 def read_excluded(text: str | None) -> Excluded:

@@ -13,7 +13,7 @@ from flare_core.adapters.gateway.life import State, move, offer_again, reserve
 from flare_core.adapters.gateway.limits import Holding, QuotaError, check_quota
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store.tables import intents
-from flare_core.adapters.gateway.work.claims import Work, hand_back, is_mine
+from flare_core.adapters.gateway.work.claims import Work, hand_back, still_mine
 from flare_core.adapters.gateway.work.request import seat_from
 from flare_core.errors import ErrorCode
 from flare_core.inventory.fields import canonical_json
@@ -55,8 +55,8 @@ def settle(
     What has changed since, or is another process's by now, is left alone.
     """
     taken = []
-    for work, outcome in zip(group, outcomes, strict=True):
-        if not is_mine(connection, desk.me, work):
+    for work, outcome in zip(still_mine(connection, desk.me, group), outcomes, strict=True):
+        if work is None:
             continue
         try:
             with connection.begin_nested():
@@ -93,6 +93,7 @@ def _place(connection: Connection, desk: Desk, work: Work, outcome: Mapping[str,
         desk.now,
         hourly_ueur=hourly,
         placement=outcome["placement"],
+        seen=record,
     )
     hit("place.booked")
     note(connection, record.id, **_FRESH, tried=None, terms=None)
@@ -107,7 +108,7 @@ def fail(connection: Connection, desk: Desk, work: Work, error: Mapping[str, Any
 
 def refuse(connection: Connection, desk: Desk, work: Work, error: Mapping[str, str]) -> None:
     """Say that an intent is not one that can be placed at all."""
-    if is_mine(connection, desk.me, work):
+    if still_mine(connection, desk.me, [work]) != [None]:
         fail(connection, desk, work, error_object(error["code"], error["message"], error["path"]))
 
 
@@ -116,7 +117,9 @@ def queue(connection: Connection, desk: Desk, work: Work, outcome: Mapping[str, 
     record, offer = work.record, outcome["placement"]["offer"]
     message = "waits for capacity" if offer is None else "waits for its offer to be accepted"
     if record.state is not State.QUEUED:
-        move(connection, record.id, State.QUEUED, desk.now, message, offer=offer, message=message)
+        move(
+            connection, record.id, State.QUEUED, desk.now, message, offer=offer, message=message, seen=record
+        )
     elif offer != record.offer:
         offer_again(connection, record.id, desk.now, offer)
     again = desk.now + QUEUE_PAUSE if offer is None else parse_moment(offer["valid_until"])
@@ -133,16 +136,14 @@ def unknown(connection: Connection, desk: Desk, work: Work) -> None:
         return
     message = "time was too short to tell whether it can be placed"
     if work.record.state is not State.QUEUED:
-        move(connection, work.record.id, State.QUEUED, desk.now, message, message=message)
+        move(connection, work.record.id, State.QUEUED, desk.now, message, message=message, seen=work.record)
     again_at = {"next_try": desk.now + QUEUE_PAUSE, "tried": desk.capacity}
     note(connection, work.record.id, **_FRESH | again_at)
 
 
 def crashed(connection: Connection, desk: Desk, group: Sequence[Work]) -> None:
     """Try each intent alone after the solver has died; give one up that it died of twice."""
-    for work in group:
-        if not is_mine(connection, desk.me, work):
-            continue
+    for work in filter(None, still_mine(connection, desk.me, group)):
         if work.crashes:
             message = "the search for a placement was ended twice before it had an answer"
             fail(connection, desk, work, error_object(ErrorCode.INTERNAL.value, message))
@@ -152,9 +153,8 @@ def crashed(connection: Connection, desk: Desk, group: Sequence[Work]) -> None:
 
 def postpone(connection: Connection, desk: Desk, group: Sequence[Work]) -> None:
     """Try intents again a little later."""
-    for work in group:
-        if is_mine(connection, desk.me, work):
-            note(connection, work.record.id, next_try=desk.now + TAKEN_PAUSE)
+    for work in filter(None, still_mine(connection, desk.me, group)):
+        note(connection, work.record.id, next_try=desk.now + TAKEN_PAUSE)
     hand_back(connection, desk.me, [work.record.id for work in group])
 
 

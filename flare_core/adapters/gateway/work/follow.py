@@ -230,7 +230,16 @@ def _reported(
         return
     ran = report.phase is Phase.RUNNING or (report.phase in _ENDS and report.started is not None)
     if record.state is State.RESERVED and (ran or report.phase is Phase.COMPLETED):
-        move(connection, record.id, State.RUNNING, now, "runs", at=report.started, message=report.message)
+        record = move(
+            connection,
+            record.id,
+            State.RUNNING,
+            now,
+            "runs",
+            at=report.started,
+            message=report.message,
+            seen=record,
+        )
         note(connection, record.id, refusals=0)
     seen = {
         "url": report.url,
@@ -238,10 +247,19 @@ def _reported(
         "performance": None if report.performance is None else dict(report.performance),
     }
     known = seen if any(value is not None for value in seen.values()) else None
-    tell_status(connection, record.id, now, report.message, known)
+    record = tell_status(connection, record.id, now, report.message, known, seen=record)
     if report.phase in _ENDS:
         to, reason = _ENDS[report.phase]
-        move(connection, record.id, to, now, reason, at=report.ended, message=report.message or reason)
+        move(
+            connection,
+            record.id,
+            to,
+            now,
+            reason,
+            at=report.ended,
+            message=report.message or reason,
+            seen=record,
+        )
 
 
 _ENDS: Final = {
