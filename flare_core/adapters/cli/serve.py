@@ -1,5 +1,6 @@
 """``flare serve``."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 from flare_core.adapters.cli import console
 from flare_core.adapters.cli import options as opt
 from flare_core.adapters.cli.inputs import DEMO
-from flare_core.adapters.cli.output import emit, emit_json, note
+from flare_core.adapters.cli.output import emit, note
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -124,7 +125,8 @@ def _secret_in(path: Path) -> str:
 def _tell(url: str, settings: dict[str, object], admin: bool, as_json: bool) -> None:
     """Say where it is and what to do first, before the first request is answered."""
     if as_json:
-        return emit_json({"url": url, "workers": settings["workers"], "admin_token": admin})
+        # On one line: the document does not end the output, so a reader must know where it ends.
+        return emit(json.dumps({"url": url, "workers": settings["workers"], "admin_token": admin}) + "\n")
     emit(f"listening on {url}, docs at {url}/docs\n")
     if not settings["inventory"] and settings["backend"] == "local":
         emit(f"{DEMO}\n")
