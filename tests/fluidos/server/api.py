@@ -259,7 +259,7 @@ class Api:
         with self.storage.lock:
             live = self.get(resource, namespace, name)
             if how == "application/merge-patch+json":
-                item = merge(live, change)
+                item = merge(deepcopy(live), change)
             elif how == "application/json-patch+json":
                 item = json_patch(live, change)
             else:

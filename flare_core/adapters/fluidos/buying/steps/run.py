@@ -1,0 +1,75 @@
+"""Running: the workload's own objects, from what keeps packets out to what keeps pods running."""
+
+from collections.abc import Iterator
+
+from flare_core.adapters.fluidos import deploy
+from flare_core.adapters.fluidos.buying.bodies import labels
+from flare_core.adapters.fluidos.buying.ensure import ensure
+from flare_core.adapters.fluidos.buying.ground import Ground
+from flare_core.adapters.fluidos.buying.outcomes import FailedError
+from flare_core.adapters.fluidos.buying.waits import Wait
+from flare_core.adapters.fluidos.buying.workload import progress
+from flare_core.adapters.fluidos.cluster import Json
+from flare_core.adapters.fluidos.errors import DeniedError, InvalidError
+from flare_core.adapters.fluidos.kinds import BY_NAME, DEPLOYMENT, JOB, SECRET
+from flare_core.quantities import format_moment, parse_moment
+
+
+def start(ground: Ground) -> Iterator[Wait]:
+    """Create the workload, once its time has come."""
+    begins = parse_moment(ground.order.placement["start_time"])
+    if begins > ground.now:
+        ground.memory.since = ground.now  # no fault of anybody's: it does not count as waiting
+        yield Wait(f"its start at {format_moment(begins)}")
+        return
+    found = _created(ground)
+    any_one = ground.order.intent.workload.job.completion_policy == "Any"
+    ground.progress = so_far = progress(found, any_one=any_one)
+    if so_far.failed:
+        raise FailedError(so_far.message)
+    if not so_far.completed and not so_far.runs:
+        yield Wait(so_far.message)
+
+
+def _created(ground: Ground) -> list[Json]:
+    """Return the workload's Deployments and Jobs, all of its objects being there."""
+    found = []
+    try:
+        for body in (*_secrets(ground), *_objects(ground)):
+            made = ensure(ground, BY_NAME[body["kind"]], body)
+            if body["kind"] in (DEPLOYMENT.kind, JOB.kind):
+                found.append(made)
+    except (InvalidError, DeniedError) as error:
+        raise FailedError(f"the workload is refused: {error.message}") from error
+    return found
+
+
+def _objects(ground: Ground) -> Iterator[Json]:
+    bodies = deploy.objects(
+        ground.order,
+        ground.nodes,
+        namespace=ground.workload,
+        settings=ground.settings,
+        slots=ground.memory.slots,
+    )
+    for body in bodies:
+        meta = {
+            **body["metadata"],
+            "labels": {**body["metadata"]["labels"], **labels(ground.order, ground.settings)},
+        }
+        yield {**body, "metadata": meta}
+
+
+def _secrets(ground: Ground) -> Iterator[Json]:
+    """The platform's secrets that the workload needs, copied into its namespace where that is wanted."""
+    source = ground.settings.secrets_namespace
+    if source is None:
+        return
+    for name in deploy.secret_names(ground.order):
+        own = None if not ground.past else ground.cluster.find(SECRET, name, ground.workload)
+        found = own or ground.cluster.find(SECRET, name, source)
+        if found is None:
+            raise FailedError(f"there is no secret {name!r}")
+        meta = {"name": name, "namespace": ground.workload, "labels": labels(ground.order, ground.settings)}
+        kept: Json = {key: found[key] for key in ("type", "data") if key in found}
+        yield {"apiVersion": SECRET.api_version, "kind": SECRET.kind, "metadata": meta, **kept}
