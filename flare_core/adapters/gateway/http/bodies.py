@@ -1,6 +1,7 @@
 """Reading strictly: bodies, query parameters and headers either say one thing or are refused."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -18,6 +19,9 @@ from flare_core.quantities import QuantityError
 M = TypeVar("M", bound=BaseModel)
 
 _ANY_VERSION: Final = "*"
+# RFC 9110, 8.8.3 and 5.6.1: a tag may hold commas.
+_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_TAGS: Final = re.compile(rf"[ \t]*{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*[ \t]*")
 
 
 def check_type(request: Request) -> None:
@@ -142,11 +146,10 @@ def entity_tags(request: Request, header: str) -> frozenset[str] | None:
     OptionsError
         If they are not written as ``"3"``, several of them joined by commas, or ``*``.
     """
-    given = [part.strip() for value in request.headers.getlist(header) for part in value.split(",")]
-    if not given or given == [_ANY_VERSION]:
+    values = request.headers.getlist(header)
+    if not values or values == [_ANY_VERSION]:
         return None
-    for tag in given:
-        bare = tag.removeprefix("W/")
-        if len(bare) < 2 or bare[0] != '"' or bare[-1] != '"' or '"' in bare[1:-1]:
-            raise OptionsError(header, found_expected(tag, 'an entity tag, such as "3"'))
-    return frozenset(given)
+    text = ",".join(values)
+    if not _TAGS.fullmatch(text):
+        raise OptionsError(header, found_expected(text, 'an entity tag, such as "3"'))
+    return frozenset(_TAG.findall(text))
