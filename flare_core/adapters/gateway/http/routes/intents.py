@@ -31,11 +31,12 @@ async def submit(call: Call) -> Response:
     """Accept an intent durably, and wait a little for its place."""
     text = _text(call.body)
     gateway, token = call.desk.gateway, call.token
+    key = idempotency_key(call.request)  # a dry run needs none, but not a wrong one either
     if call.asked(SubmitQuery).dry_run:
         limit_s = call.desk.settings.solve_time_limit_s
         plan = await call.desk.solver.run(partial(gateway.dry_run, text, limit_s))
         return told(plan)
-    request = keyed(token.user, idempotency_key(call.request), call.request.scope["path"], call.body)
+    request = keyed(token.user, key, call.request.scope["path"], call.body)
     done = await call.desk.books.run(
         partial(
             gateway.submit,
