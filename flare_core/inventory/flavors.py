@@ -83,7 +83,8 @@ def flavor_facts(spec: Object, name: str, reading: Reading) -> Facts:
     facts.say("nodes", 1, "spec")
     facts.say("price.billing", "gpu", "spec")
     for key in ("cpu", "memory"):
-        facts.say(key, characteristics.get(key), f"{TYPE_DATA}.characteristics.{key}")
+        if not _is_zero(characteristics.get(key)):
+            facts.say(key, characteristics.get(key), f"{TYPE_DATA}.characteristics.{key}")
     _say_provider(facts, spec, gpu)
     _say_place(facts, gpu, reading)
     if "gpu.model" in extra or known(gpu.get("model")) or known(whole(gpu.get("count"))):

@@ -12,6 +12,7 @@ from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.bench import bench
 from flare_core.adapters.cli.config import config
 from flare_core.adapters.cli.explain import explain
+from flare_core.adapters.cli.fluidos import fluidos
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
 from flare_core.adapters.cli.pareto import pareto
@@ -68,6 +69,7 @@ app.command()(cancel)
 app.command()(accept)
 app.command()(resources)
 app.add_typer(token, name="token")
+app.add_typer(fluidos, name="fluidos")
 app.add_typer(config, name="config")
 
 
