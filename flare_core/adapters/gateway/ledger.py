@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from flare_core.adapters.gateway.errors import ConflictError
 from flare_core.adapters.gateway.rooms import Clash, Held, Seat, choose_starts, clashes, is_elastic, room_of
@@ -110,6 +110,13 @@ def held(connection: Connection, offers: Collection[str] | None = None) -> tuple
     return tuple(map(_held, connection.execute(query)))
 
 
+def held_on(connection: Connection, nodes: Collection[tuple[str, int]]) -> tuple[Held, ...]:
+    """Return what is booked on some nodes, ``(offer, node)``, and not released, in the order of booking."""
+    on = tuple_(bookings.c.offer, bookings.c.node).in_(sorted(nodes))
+    query = select(bookings).where(bookings.c.released.is_(None), on).order_by(bookings.c.id)
+    return tuple(map(_held, connection.execute(query)))
+
+
 def seats_of(plan: Plan, number: int, each: Demand) -> Iterator[Seat]:
     """Yield the seats of a plan's placement.
 
@@ -162,7 +169,7 @@ def _by_node(
     for h in new:
         own[h.seat.offer, h.seat.node].append(h)
     others: dict[tuple[str, int], list[Held]] = defaultdict(list)
-    for h in held(connection, {offer for offer, _ in own}):
+    for h in held_on(connection, own.keys()):
         late = h.seat.end is not None and h.seat.end <= now
         others[h.seat.offer, h.seat.node].append(replace(h, seat=replace(h.seat, end=None)) if late else h)
     for place in sorted(own):

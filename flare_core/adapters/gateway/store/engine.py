@@ -6,6 +6,7 @@ seen. ``note`` is for bookkeeping that a power cut may take back (``last_used``,
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -54,9 +55,28 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self._engine = _engine(settings)
+        self._wait_s = settings.store_wait_s
+        self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else None
+
+    @contextmanager
+    def _alone(self, mode: str) -> Iterator[None]:
+        """Let one thread at a time ask SQLite to write: those of one process need not ask in turns."""
+        if self._turn is None or mode == "read":
+            yield
+            return
+        if not self._turn.acquire(timeout=self._wait_s):
+            raise UnavailableError
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _transaction(self, mode: str, name: str = "") -> Iterator[Connection]:
+        with self._alone(mode):
+            yield from self._begun(mode, name)
+
+    def _begun(self, mode: str, name: str) -> Iterator[Connection]:
         try:
             with self._engine.execution_options(**{_MODE: mode}).begin() as connection:
                 yield connection

@@ -29,6 +29,8 @@ CALLS: Final = 8
 _BATCH: Final = 64
 _RUNNING_S: Final = 5.0
 """How often what runs is looked at, where the backend has no better idea."""
+_GATHER_S: Final = 0.05
+"""How long answers are gathered to be written together."""
 _LONGEST_BACKOFF_S: Final = 60.0
 
 _intent = lru_cache(maxsize=1024)(read_intent)
@@ -95,6 +97,9 @@ class Follower(Loop):
             self._flying.add(purchase.key)
             self._calls.submit(self._call, purchase, record)
         return bool(results or due)
+
+    def pause(self) -> None:
+        self.stopping.wait(_GATHER_S)
 
     def end(self) -> None:
         super().end()
