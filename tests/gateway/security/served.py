@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -298,7 +299,7 @@ def changed(document: Json, path: str, value: Any) -> Json:
     copy: Json = json.loads(json.dumps(document))
     place: Any = copy["intent"]
     *parents, last = path.split(".")
-    for part, following in zip(parents, [*parents[1:], last], strict=True):
+    for part, following in pairwise([*parents, last]):
         if isinstance(place, list):
             while len(place) <= int(part):
                 place.append({})

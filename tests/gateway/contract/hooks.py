@@ -1,0 +1,53 @@
+"""What schemathesis asks of each answer beyond its own checks; loaded by it, in its process.
+
+A value can conform to the schema and still be refused, where JSON Schema cannot tell: sizes beyond what is
+counted, names that are not unique, ends before starts. That is allowed for the fields named here, and nowhere
+else; how often it happens is counted.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from schemathesis.core.transport import Response
+
+BEYOND_THE_SCHEMA = re.compile(
+    r"(constraints|sla|workload)\.[a-z_0-9.]*"  # an intent's quantities, uniqueness and order
+    r"|name|user_id|model|provider|location|expires_in"  # what is not printable; lives over a year
+)
+ALWAYS_TOLD = {"x-request-id", "x-content-type-options", "cache-control"}
+
+
+@schemathesis.check
+def refused_by_what_no_schema_tells(
+    ctx: schemathesis.CheckContext, response: Response, case: schemathesis.Case[Any]
+) -> None:
+    """What conforms is refused for a reason that a client can read, and only where the schema cannot tell."""
+    positive = case.meta is not None and case.meta.generation.mode.is_positive
+    body = json.loads(response.content) if response.status_code >= 400 else {}
+    path = body.get("path") or ""
+    line = [case.operation.label, positive, response.status_code, body.get("error_code"), path]
+    with Path(os.environ["FLARE_TEST_TALLY"]).open("a") as tally:
+        tally.write(json.dumps(line) + "\n")
+    if positive and response.status_code == 400:
+        assert body["error_code"] == "INVALID_FORMAT", body
+        assert BEYOND_THE_SCHEMA.fullmatch(path), body
+
+
+@schemathesis.check
+def errors_tell_nothing_of_the_inside(
+    ctx: schemathesis.CheckContext, response: Response, case: schemathesis.Case[Any]
+) -> None:
+    """No trace, path, SQL or host is in an error, and each has the headers that all answers have."""
+    from tests.gateway.security.served import LEAK
+
+    names = {name.lower() for name in response.headers}
+    assert names >= ALWAYS_TOLD, ALWAYS_TOLD - names
+    assert "server" not in names
+    if response.status_code >= 400:
+        text = response.content.decode()
+        sent = json.dumps([str(case.body), str(case.query), str(case.path_parameters), str(case.headers)])
+        assert not [found[0] for found in LEAK.finditer(text) if found[0] not in sent], text
