@@ -47,7 +47,7 @@ class Sold:
     node_id
         ``nodeID`` of who sold it.
     model
-        Normalised model, as the offer names it.
+        Of its GPUs, in any spelling.
     gpus
         How many were bought.
     advertised
@@ -325,7 +325,7 @@ def _deducted(machines: Sequence[_Machine], sold: Sequence[Sold]) -> dict[str, i
     for purchase in sorted(sold, key=lambda each: each.flavor):
         most = purchase.cpu_left_milli
         for rest in rests:
-            if (rest.node_id, rest.model) != (purchase.node_id, purchase.model):
+            if (rest.node_id, rest.model) != (purchase.node_id, _normal(purchase.model)):
                 continue
             if most is not None and rest.cpu_milli > most:
                 continue
@@ -358,6 +358,10 @@ def _rest(machine: _Machine) -> _Rest:
         cpu_milli=int((quantity(facts.get("cpu")) or 0) * 1000),
         name=machine.name,
         node_id=str(owner),
-        model=gpus.normalize(named) or named.lower(),
+        model=_normal(named),
         gpus=count if isinstance(count, int) else 0,
     )
+
+
+def _normal(model: str) -> str:
+    return gpus.normalize(model) or model.lower()

@@ -139,9 +139,10 @@ def _identity(cluster: Cluster, settings: FluidosSettings) -> Iterator[Finding]:
     except (NotFoundError, DeniedError) as error:
         yield Finding("identity", False, f"ConfigMap {settings.identity}: {error.message}")
         return
-    missing = [key for key in ("nodeID", "domain") if not data.get(key)]
+    missing = [key for key in ("nodeID", "domain", "ip", "port") if not data.get(key)]
     if missing:
-        yield Finding("identity", False, f"ConfigMap {settings.identity} says no {' and no '.join(missing)}")
+        lacks = f"ConfigMap {settings.identity} says no {' and no '.join(missing)}"
+        yield Finding("identity", False, f"{lacks}: set the buyer (FLARE_FLUIDOS_BUYER_NODE_ID and so on)")
     else:
         yield Finding("identity", True, f"{data['nodeID']} of {data['domain']}")
 

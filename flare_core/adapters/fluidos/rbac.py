@@ -2,8 +2,8 @@
 
 FLUIDOS's own objects lie in one namespace, so a Role is enough for them. Workloads get a namespace each and
 Liqo makes one for every provider, whose names are not known beforehand: what lies there needs a ClusterRole.
-Of Secrets the backend has no right at all, unless it is told to copy them; contracts hold credentials of
-providers, and are read one by one.
+Of Secrets the backend has no right at all, unless it is told to copy them. Contracts hold credentials of
+providers: who may read them is as good as the consumer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def rights(settings: FluidosSettings) -> tuple[Right, ...]:
             own,
         ),
         Right(RESERVATION, (*_KEPT, "patch"), own),
-        Right(CONTRACT, ("delete", "get"), own),
+        Right(CONTRACT, ("delete", "get", "list"), own),
         Right(TRANSACTION, ("delete", "get"), own),
         Right(ALLOCATION, _KEPT, own),
         Right(KNOWN_CLUSTER, ("list",), own),

@@ -17,7 +17,7 @@ import yaml
 from flare_core import Inventory, Options, place, read_inventory
 from flare_core.adapters.fluidos import deploy, names
 from flare_core.adapters.fluidos.buying import bodies
-from flare_core.adapters.fluidos.buying.lots import lots_of
+from flare_core.adapters.fluidos.buying.lots import lots_of, slots_of
 from flare_core.adapters.fluidos.inventory.flavor import flavors_of
 from flare_core.adapters.fluidos.settings import FluidosSettings, Identity
 from flare_core.adapters.fluidos.solver import express
@@ -77,7 +77,7 @@ def rendered(
 
 def order_objects(order: Order, stock: Inventory, settings: FluidosSettings) -> list[Json]:
     """Return the objects of one order: the purchase, the namespace, the workload."""
-    slots = slots_of(order, stock)
+    slots = slots_of(stock, {str(seat["offer"]) for seat in order.placement["assignments"]})
     lots = lots_of(order, slots)
     providers = {seat["offer"]: str(seat["provider"]) for seat in order.placement["assignments"]}
     buyer = settings.buyer or BUYER
@@ -92,17 +92,6 @@ def order_objects(order: Order, stock: Inventory, settings: FluidosSettings) -> 
     nodes = {names.node_key(lot.offer, lot.node): names.contract(lot.offer) for lot in lots}
     where = names.namespace(order.key)
     return [*found, *deploy.objects(order, nodes, namespace=where, settings=settings, slots=slots)]
-
-
-def slots_of(order: Order, stock: Inventory) -> dict[str, int]:
-    """Return the slots of one GPU of each offer that shares its GPUs by time-slicing or MPS."""
-    found: dict[str, int] = {}
-    for offer in {str(seat["offer"]) for seat in order.placement["assignments"]}:
-        row = stock.row(offer)
-        slots = stock.value("sharing_slots", row)
-        if stock.value("shared", row) and isinstance(slots, int) and slots > 1:
-            found[offer] = slots
-    return found
 
 
 def solvers(intents: "Iterable[Intent]", settings: FluidosSettings) -> Rendered:
