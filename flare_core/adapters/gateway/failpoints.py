@@ -39,6 +39,7 @@ POINTS: Final = (
     "submit.inserted",
     "solve.before",
     "solve.after",
+    "solver.searching",
     "place.booked",
     "cancel.released",
     "token.inserted",

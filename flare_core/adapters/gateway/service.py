@@ -39,7 +39,7 @@ from flare_core.adapters.gateway.work.claims import backlog, hand_back
 from flare_core.adapters.gateway.work.driver import Driver, Tools
 from flare_core.adapters.gateway.work.follow import Follower
 from flare_core.adapters.gateway.work.intake import Intake, Submission, Submitted, full
-from flare_core.adapters.gateway.work.request import Request, seat_from
+from flare_core.adapters.gateway.work.request import Request, origin_of, seat_from
 from flare_core.adapters.gateway.work.solver import Solver, SolverDiedError
 from flare_core.errors import ErrorCode, FlareError, IntentError, InternalError, OptionsError
 from flare_core.intent import Intent, read_intent
@@ -85,7 +85,7 @@ class Gateway:
     store
         The books; None opens those of the settings.
     clock
-        Tells the time, aware.
+        Tells the time, aware; None is the machine's.
     metrics, spans
         What counts and traces; None makes them.
     """
@@ -96,21 +96,21 @@ class Gateway:
         *,
         backend: Backend | None = None,
         store: Store | None = None,
-        clock: Clock = utc_now,
+        clock: Clock | None = None,
         metrics: Metrics | None = None,
         spans: Spans | None = None,
     ) -> None:
         self.settings = settings
         self.store = Store(settings) if store is None else store
-        self.clock = clock
-        self.backend: Backend = _local(settings, clock) if backend is None else backend
+        self.clock: Clock = utc_now if clock is None else clock
+        self.backend: Backend = _local(settings, self.clock) if backend is None else backend
         self.metrics = Metrics() if metrics is None else metrics
         self.spans = spans_of(settings) if spans is None else spans
         self.inventory_at: datetime | None = None
         self._stock = _Stock(self)
         self._solver = Solver(settings.solver_memory_mib)
         self._questions = Solver(settings.solver_memory_mib)
-        self._intake = Intake(settings, self.store, clock)
+        self._intake = Intake(settings, self.store, self.clock)
         self._changed = threading.Condition()
         self._explained: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -432,7 +432,7 @@ class Gateway:
             held=booked,
             now=self.clock(),
             limit_s=self.settings.solve_time_limit_s,
-            origin=self.settings.origin,
+            origin=origin_of(self.settings),
         )
         try:
             found = self._questions.ask(request, self.inventory(), wait_s=wait_s)

@@ -13,6 +13,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from flare_core.adapters.gateway.failpoints import hit
 from flare_core.inventory.types import Inventory
 
 READY: Final = b'{"ready": true}'
@@ -38,6 +39,7 @@ def main(descriptor: int, memory_mib: int) -> None:
             inventory = message
             continue
         assert inventory is not None
+        hit("solver.searching")
         try:
             found = solving.answer(message, inventory)
         except MemoryError:

@@ -1,11 +1,13 @@
 """What became of a search, written to the store: each intent by itself, all in one transaction."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.ledger import TakenError
@@ -20,6 +22,7 @@ from flare_core.inventory.fields import canonical_json
 from flare_core.inventory.types import Inventory
 from flare_core.quantities import parse_moment
 
+_log = logging.getLogger(__name__)
 QUEUE_PAUSE: Final = timedelta(minutes=1)
 """After so long an intent in the queue is tried again, though no capacity was released: calendars open."""
 TAKEN_PAUSE: Final = timedelta(seconds=1)
@@ -65,6 +68,11 @@ def settle(
             taken.append(work)
         except QuotaError as error:
             fail(connection, desk, work, error_object(error.code.value, error.message))
+        except SQLAlchemyError:
+            raise
+        except Exception:  # what is wrong with one is no matter of the others
+            _log.exception("outcome not written", extra={"intent": work.record.id})
+            crashed(connection, desk, [work])
     return taken
 
 

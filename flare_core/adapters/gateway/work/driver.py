@@ -18,7 +18,7 @@ from flare_core.adapters.gateway.spans import Spans
 from flare_core.adapters.gateway.store import Store
 from flare_core.adapters.gateway.work import commit
 from flare_core.adapters.gateway.work.claims import Work, claim, find_work, hand_back, renew
-from flare_core.adapters.gateway.work.request import Request
+from flare_core.adapters.gateway.work.request import Request, origin_of
 from flare_core.adapters.gateway.work.solver import Solver, SolverDiedError
 from flare_core.inventory.types import Inventory
 
@@ -193,7 +193,7 @@ class Driver(Loop):
             now=desk.now,
             limit_s=settings.solve_time_limit_s * 2 ** group[0].unknowns,
             excluded=group[0].excluded,
-            origin=settings.origin,
+            origin=origin_of(settings),
             effort=BATCH_EFFORT if len(group) > 1 else None,
         )
         hit("solve.before")

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.backend.port import Backend, Order, Phase, RefusedError, Report
 from flare_core.adapters.gateway.failpoints import hit
@@ -82,8 +83,7 @@ class Follower(Loop):
         try:
             with tools.store.write("follow") as connection:
                 for result in results:
-                    with connection.begin_nested():
-                        write(connection, tools, result, now)
+                    _written(connection, tools, result, now)
                 due = [] if self.stopping.is_set() else self._claimed(connection, now)
         except BaseException:
             for result in results:  # to be written the next time
@@ -180,6 +180,19 @@ def _order(purchase: Purchase, record: Record, handle: Mapping[str, Any]) -> Ord
         placed_at=purchase.placed,
         handle=handle,
     )
+
+
+def _written(connection: Connection, tools: Tools, result: Result, now: datetime) -> None:
+    """Write what the backend said; what makes no sense counts as no answer."""
+    try:
+        with connection.begin_nested():
+            write(connection, tools, result, now)
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        _log.exception("report not written", extra={"order": result.purchase.key})
+        unsaid = replace(result, report=None, refusal=None, handle=result.purchase.handle)
+        write(connection, tools, unsaid, now)
 
 
 def write(connection: Connection, tools: Tools, result: Result, now: datetime) -> None:

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from flare_core.adapters.gateway.rooms import Held, Seat
+from flare_core.adapters.gateway.settings import Settings
 from flare_core.quantities import format_moment, parse_moment
 
 Json = dict[str, Any]
+Origin = tuple[float, float] | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,17 @@ class Request:
     now: datetime
     limit_s: float
     excluded: tuple[tuple[str, int | None], ...] = ()
-    origin: str | None = None
+    origin: Origin = None
     effort: float | None = None
+
+
+def origin_of(settings: Settings) -> Origin:
+    """Return where consumers sit: ``(lat, lon)`` where it is written as ``48.1,11.6``, else a place."""
+    text = settings.origin
+    if text is None or text.count(",") != 1:
+        return text
+    lat, lon = text.split(",")
+    return float(lat), float(lon)
 
 
 def seat_document(seat: Seat) -> Json:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _MODULE: Final = "flare_core.adapters.gateway.work.child"
 _START_S: Final = 60.0
-_GRACE_S: Final = 1.0
-"""What a search of any limit may take beyond it before its process is ended: building, explaining."""
+_LEAST_S: Final = 2.0
+"""However short the limit, a process is not ended before: reading and building take their time as well."""
 _ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
@@ -99,7 +99,7 @@ class Solver:
                 connection.send_bytes(_pickled(inventory))
                 self._known = inventory
             connection.send_bytes(_pickled(request))
-            self._await(connection, 2 * request.limit_s + _GRACE_S, beat, beat_s)
+            self._await(connection, max(_LEAST_S, 2 * request.limit_s), beat, beat_s)
             answer: Mapping[str, Any] = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
             self._end()
