@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """Serves another gateway, with other settings."""
-    return lambda **more: serving(settings_in(tmp_path, **more))
+    return lambda *, ready=True, **more: serving(settings_in(tmp_path, **more), ready=ready)
 
 
 @pytest.fixture

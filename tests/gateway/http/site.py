@@ -77,9 +77,9 @@ class Site:
 
 
 @contextmanager
-def serving(settings: Settings, **more: Any) -> Iterator[Site]:
-    """Serve a gateway on a free port, ready to work."""
-    app = create_app(settings, **more)
+def serving(settings: Settings, *, ready: bool = True) -> Iterator[Site]:
+    """Serve a gateway on a free port; without `ready` its solver may still be starting."""
+    app = create_app(settings)
     bound = listening(settings.model_copy(update={"port": 0}))
     config = uvicorn.Config(
         app,
@@ -98,7 +98,7 @@ def serving(settings: Settings, **more: Any) -> Iterator[Site]:
     port = bound.getsockname()[1]
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENT_S) as http:
-            _await_ready(http)
+            _await_up(http, "/readyz" if ready else "/healthz")
             yield Site(app, http, port)
     finally:
         server.should_exit = True
@@ -106,10 +106,10 @@ def serving(settings: Settings, **more: Any) -> Iterator[Site]:
         bound.close()
 
 
-def _await_ready(http: httpx.Client) -> None:
+def _await_up(http: httpx.Client, path: str) -> None:
     until = time.monotonic() + PATIENT_S
-    while http.get("/readyz").status_code != 200:
-        assert time.monotonic() < until, http.get("/readyz").text
+    while http.get(path).status_code != 200:
+        assert time.monotonic() < until, http.get(path).text
         time.sleep(0.05)
 
 

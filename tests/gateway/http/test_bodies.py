@@ -107,7 +107,7 @@ def test_ambiguous_framing_ends_the_connection(headers: tuple[str, ...], site: S
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve) -> None:
-    with serve(request_timeout_s=1.0) as served, line(served) as connection:
+    with serve(ready=False, request_timeout_s=1.0) as served, line(served) as connection:
         connection.sendall(head(served, served.mint("slow"), "Content-Length: 100") + b"{")
         told = answered(connection)
     assert told.startswith(b"HTTP/1.1 400")

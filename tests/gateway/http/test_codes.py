@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url, select, update
 
 from flare_core.adapters.gateway.errors import GatewayCode
 from flare_core.adapters.gateway.http.errors import STATUS, WORDS
@@ -158,6 +158,7 @@ def test_a_name_that_is_taken(ada: httpx.Client) -> None:
         ("Bearer ghp_1234567890abcdef", "AUTHENTICATION_FAILED"),
         ("flr_1234567890abcdef", "AUTHENTICATION_FAILED"),
     ],
+    ids=["none", "nonsense", "unknown", "long", "basic", "empty", "another's", "no-scheme"],
 )
 def test_who_is_not_known(header: str | None, code: str, site_http: httpx.Client) -> None:
     answer = site_http.get("/api/v1/auth/verify", headers={"Authorization": header} if header else {})
@@ -186,7 +187,7 @@ def test_a_token_that_is_not_good_for_this(person: People) -> None:
 
 
 def test_too_many_requests(serve: Serve) -> None:
-    with serve(per_token=Limit(60, 60, 3)) as served, served.user("ada") as client:
+    with serve(ready=False, per_token=Limit(60, 60, 3)) as served, served.user("ada") as client:
         answers = [client.get("/api/v1/auth/verify") for _ in range(6)]
         assert [each.status_code for each in answers[:3]] == [200] * 3
         refused(answers[-1], "RATE_LIMITED")
@@ -218,7 +219,10 @@ def test_a_store_that_cannot_be_written(serve: Serve) -> None:
 
 def test_a_queue_that_is_full(serve: Serve) -> None:
     """Two wait for each other's window to be solved together; a third is sent away."""
-    with serve(queue_bound=2, batch_window_s=30.0, submit_wait_s=0.0) as served, served.user("ada") as client:
+    with (
+        serve(ready=False, queue_bound=2, batch_window_s=30.0, submit_wait_s=0.0) as served,
+        served.user("ada") as client,
+    ):
         accepted = [client.post(SUBMIT, json=intent(name)).status_code for name in ("a", "b")]
         assert accepted == [202, 202]
         until = datetime.now(UTC) + timedelta(seconds=20)
@@ -231,11 +235,15 @@ def test_a_queue_that_is_full(serve: Serve) -> None:
 def test_what_nobody_meant_tells_nothing_but_the_request(site: Site, ada: httpx.Client) -> None:
     """A row that somebody has damaged."""
     location = ada.post(SUBMIT, json=intent("damaged")).headers["location"]
-    ada.delete(location)
+    row = intents.c.id == location.rsplit("/", 1)[1]
     with site.gateway.store.write() as connection:
-        row = intents.c.id == location.rsplit("/", 1)[1]
+        whole = connection.execute(select(intents.c.document).where(row)).scalar_one()
         connection.execute(update(intents).where(row).values(document='{"secret": '))
-    error = refused(ada.get(location), "INTERNAL")
+    try:
+        error = refused(ada.get(location), "INTERNAL")
+    finally:
+        with site.gateway.store.write() as connection:
+            connection.execute(update(intents).where(row).values(document=whole))
     assert error.message == f"internal error, see {error.request_id}"
 
 

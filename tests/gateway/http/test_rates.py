@@ -113,6 +113,9 @@ def test_a_store_that_cannot_be_written_stops_no_reading(clock: Clock) -> None:
     with closing(Store(Settings(store_url="sqlite:////nowhere/flare.db"))) as broken:
         rates = Rates(broken, clock)
         assert all(admitted(rates, Limit(60, 60, 1)) for _ in range(10))
+        assert rates.store_is_spared
+        clock.now += timedelta(seconds=6)
+        assert not rates.store_is_spared
 
 
 def test_many_addresses_take_no_more_than_so_much_room(

@@ -5,18 +5,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.errors import RateLimitedError, UnavailableError
 from flare_core.adapters.gateway.http.auth import Addresses
 from flare_core.adapters.gateway.http.bell import Bell
 from flare_core.adapters.gateway.http.lanes import Lane
 from flare_core.adapters.gateway.http.rates import Rates
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.store.rows import sha256
 from flare_core.adapters.gateway.tokens import Token, TokenError, is_stale, touch, verify
 
 _QUEUE_S = 0.5
 _SOLVERS = 4
 _OWN_CONNECTIONS = 3  # of the driver, of those who listen, and one to spare
+_MOST_THROTTLED = 1000
 MOST_STREAMS = 200
 
 
@@ -46,6 +48,7 @@ class Desk:
         self._watch = Lane("watch", 1, settings.store_wait_s)
         self.bell = Bell(gateway.store, self._watch)
         self.closing = asyncio.Event()
+        self._throttled: dict[str, str] = {}
         self.streams = 0
 
     @property
@@ -63,15 +66,26 @@ class Desk:
         RateLimitedError
             If there were too many requests, or too many failures from that address.
         """
-        return await self.books.run(partial(self._admit, secret, address))
+        # Whoever is throttled shall cost next to nothing: no thread, and no look at the store.
+        self.rates.refuse_shut(f"address:{address}", self.settings.per_address)
+        digest = sha256(secret)
+        if digest in self._throttled:
+            self.rates.refuse_shut(f"token:{self._throttled[digest]}", self.settings.per_token)
+            del self._throttled[digest]
+        return await self.books.run(partial(self._admit, secret, digest, address))
 
-    def _admit(self, secret: str, address: str) -> Token:
+    def _admit(self, secret: str, digest: str, address: str) -> Token:
         settings = self.settings
         self.rates.spend(f"address:{address}", settings.per_address)
         token = self.verified(secret, address)
-        self.rates.spend(f"token:{token.id}", settings.per_token)
+        try:
+            self.rates.spend(f"token:{token.id}", settings.per_token)
+        except RateLimitedError:
+            if len(self._throttled) < _MOST_THROTTLED:
+                self._throttled[digest] = token.id
+            raise
         now = self.gateway.clock()
-        if is_stale(token, now, settings):
+        if is_stale(token, now, settings) and not self.rates.store_is_spared:
             with suppress(UnavailableError), self.gateway.store.note() as connection:
                 touch(connection, token, now, settings)
         return token
