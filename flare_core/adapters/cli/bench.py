@@ -18,6 +18,10 @@ _MEASURING = "Measuring"
 
 
 def bench(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="[engine|gateway]", help="Placing intents, or the gateway under load."),
+    ] = "engine",
     data: Annotated[
         str | None,
         typer.Option(
@@ -36,18 +40,23 @@ def bench(
 ) -> None:
     """Measure what is promised of speed and memory, on this machine. Needs a checkout of the repository.
 
-    Takes a few minutes. Times are CPU times, medians in a warm process; the least time stands beside them.
+    Takes a few minutes. Times of the engine are CPU times, medians in a warm process; the least time stands
+    beside them. The gateway runs as four processes, on SQLite and on PostgreSQL.
 
     [bold]Examples[/bold]
 
       flare bench
       flare bench --only single --only import --json
+      flare bench gateway --only submit
     """
-    table = _table_module()
-    wanted = only or []
-    _check(wanted, tuple(table.GROUPS))
+    _check("what", [what], ("engine", "gateway"))
+    table, wanted = (
+        _module("benchmarks.table" if what == "engine" else "benchmarks.gateway.table"),
+        only or [],
+    )
+    _check("only", wanted, tuple(table.GROUPS))
     rows = []
-    for row in table.measured(table.data_folder(data), wanted):
+    for row in table.measured(*([table.data_folder(data)] if what == "engine" else []), wanted):
         note(f"measured: {row.what}")
         rows.append(row)
     if as_json:
@@ -56,8 +65,8 @@ def bench(
         emit_drawn(_drawn(rows))
 
 
-def _table_module() -> ModuleType:
-    """Return the benchmarks of the checkout that this package lies in.
+def _module(name: str) -> ModuleType:
+    """Return a module of the benchmarks of the checkout that this package lies in.
 
     Raises
     ------
@@ -73,16 +82,16 @@ def _table_module() -> ModuleType:
         )
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    return import_module("benchmarks.table")
+    return import_module(name)
 
 
-def _check(wanted: list[str], known: tuple[str, ...]) -> None:
+def _check(option: str, wanted: list[str], known: tuple[str, ...]) -> None:
     from flare_core import OptionsError
     from flare_core.errors import found_expected
 
     for name in wanted:
         if name not in known:
-            raise OptionsError("only", found_expected(name, f"one of {', '.join(known)}"))
+            raise OptionsError(option, found_expected(name, f"one of {', '.join(known)}"))
 
 
 def _drawn(rows: list[Any]) -> "Table":

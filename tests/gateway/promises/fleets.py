@@ -74,12 +74,12 @@ def fleet(
     document = stock.scarce() if document is None else document
     offers = stock.written(folder, document)
     provider = folder / "provider.db"
-    own = {"store_url": url, "inventory": [str(offers)], "poll_s": 0.1, "lease_s": 3.0} | UNLIMITED
+    own: Json = {"store_url": url, "inventory": [str(offers)], "poll_s": 0.1, "lease_s": 3.0} | UNLIMITED
     gateways = [
         Gateway(
             folder / f"gateway-{i}",
             own | {"store_wait_s": 20.0} | settings,
-            {"provider": str(provider)},
+            {"provider": str(provider), "lag": str(folder / f"gateway-{i}" / "lag")},
             failpoints,
         )
         for i in range(count)

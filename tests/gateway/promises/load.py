@@ -18,7 +18,7 @@ from tests.gateway.promises.audit import Word
 Json = dict[str, Any]
 
 MUCH = {"count": 1_000_000, "period_s": 60, "burst": 1_000_000}
-UNLIMITED: Mapping[str, Any] = {"per_token": MUCH, "per_address": MUCH, "failures": MUCH}
+UNLIMITED: dict[str, Any] = {"per_token": MUCH, "per_address": MUCH, "failures": MUCH}
 """Settings of a gateway whose rate limits are not what is tested."""
 NO_ANSWER_S = 30.0
 

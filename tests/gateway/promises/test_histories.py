@@ -39,13 +39,14 @@ class Recorder:
     async def _client(self) -> None:
         for _ in range(OPERATIONS // CLIENTS):
             draw, call = self._rng.random(), monotonic()
+            op: Op | None
             if not self._known or draw < 0.25:
                 op = await self._submit(call)
             elif draw < 0.7:
                 op = await self._get(call, self._known[-1] if draw < 0.6 else self._rng.choice(self._known))
             else:
                 op = await self._cancel(call, self._rng.choice(self._known[-2:]))
-            self.history += [op] if op else []
+            self.history += [] if op is None else [op]
 
     async def _send(self, method: str, path: str, **more: object) -> Answer:
         url = self._rng.choice(self._urls)
