@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.gateway.security.served import Json, changed, intent
 from tests.intent.documents import EXAMPLES, example
@@ -60,7 +60,7 @@ def intents() -> Iterator[Document]:
     for path in COUNTS:
         for value in NO_COUNTS:
             yield _dumped(f"{path} is {value!r}", changed(whole, path, value))
-    for name, body in (
+    for name, document in (
         ("an unknown field", changed(whole, "workload.surprise", 1)),
         ("a key of 500,000 characters", changed(whole, f"workload.{HUGE}", 1)),
         ("a value of 500,000 characters", changed(whole, "workload.image", HUGE)),
@@ -88,7 +88,7 @@ def intents() -> Iterator[Document]:
         ("two intents", {"intent": whole["intent"], "more": whole["intent"]}),
         ("an intent in an intent", {"intent": whole}),
     ):
-        yield _dumped(name, body)
+        yield _dumped(name, document)
     text = json.dumps(whole)
     for name, body in (
         (
@@ -187,9 +187,9 @@ def _with_other_bytes(rng: random.Random, text: bytes) -> bytes:
 def _with_another_value(rng: random.Random, document: Json) -> Json:
     copy: Json = json.loads(json.dumps(document))
     for _ in range(rng.randint(1, 3)):
-        place = copy["intent"] if isinstance(copy.get("intent"), dict) else copy
+        place: Any = copy["intent"] if isinstance(copy.get("intent"), dict) else copy
         while place:
-            key = rng.choice(sorted(place)) if isinstance(place, dict) else rng.randrange(len(place))
+            key: Any = rng.choice(sorted(place)) if isinstance(place, dict) else rng.randrange(len(place))
             if rng.random() < 0.35 or not isinstance(place[key], dict | list):
                 place[key] = rng.choice(VALUES)
                 break

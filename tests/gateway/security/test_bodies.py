@@ -30,14 +30,13 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def quickly(client: Client, body: bytes) -> tuple[Answer, float]:
     """Send a body; up to twice more if that was slow, since it may have been the machine's fault."""
-    slowest = REFUSED_WITHIN_S
+    tries = []
     for _ in range(3):
         began = time.perf_counter()
-        answer = client.ask("POST", PATH, body=body)
-        slowest = min(slowest, time.perf_counter() - began)
-        if slowest < REFUSED_WITHIN_S:
+        tries.append((client.ask("POST", PATH, body=body), time.perf_counter() - began))
+        if tries[-1][1] < REFUSED_WITHIN_S:
             break
-    return answer, slowest
+    return tries[-1]
 
 
 def faults(client: Client, bodies: Iterable[tuple[str, bytes, set[int]]]) -> Iterator[str]:
