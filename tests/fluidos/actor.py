@@ -40,11 +40,20 @@ class Actor:
         The namespace in which the test keeps FLUIDOS's objects.
     flavors
         What the providers offer.
+    eager
+        Take all transitions of a reservation in one pass instead of one.
     """
 
     def __init__(
-        self, cluster: Cluster, space: str, providers: Sequence[Provider], flavors: Sequence[Json]
+        self,
+        cluster: Cluster,
+        space: str,
+        providers: Sequence[Provider],
+        flavors: Sequence[Json],
+        *,
+        eager: bool = False,
     ) -> None:
+        self.eager = eager
         self.cluster, self.space = cluster, space
         self.providers = {provider.node_id: provider for provider in providers}
         self.flavors = {name_of(flavor): flavor for flavor in flavors}
@@ -147,8 +156,10 @@ class Actor:
         for item in self._items(kinds.RESERVATION):
             flavor = item["spec"]["peeringCandidate"]["name"].removeprefix("peeringcandidate-")
             change = self._reserved(item, flavor)
-            if change is not None:
+            while change is not None:
                 self._status(kinds.RESERVATION, item, change)
+                item["status"] = {**item.get("status", {}), **change}
+                change = self._reserved(item, flavor) if self.eager else None
 
     def _reserved(self, item: Json, flavor: str) -> Json | None:
         status = item.get("status")

@@ -52,7 +52,7 @@ class Driver:
             except BackendError as error:
                 self.failures.append(error)
                 self.actor.step()
-                if len(self.failures) > ROUNDS:
+                if len(self.failures) > 5 * ROUNDS:
                     raise
             except RefusedError as refusal:
                 self.refusal = refusal

@@ -23,11 +23,11 @@ CONTENT: tuple[Kind, ...] = (
 
 def finish(cluster: Cluster, name: str) -> None:
     """Carry out the deletion of a namespace: empty it, then let go of it. Finalizers of content are kept."""
-    for kind in CONTENT:
-        for item in cluster.list(kind, name).items:
-            cluster.delete(kind, item["metadata"]["name"], name)
+    inside = [(kind, item) for kind in CONTENT for item in cluster.list(kind, name).items]
+    for kind, item in inside:
+        cluster.delete(kind, item["metadata"]["name"], name)
     unprotect(cluster, name)
-    if any(cluster.list(kind, name).items for kind in CONTENT):
+    if inside and any(cluster.list(kind, name).items for kind in CONTENT):
         return
     namespace = cluster.find(kinds.NAMESPACE, name)
     if namespace is None or "deletionTimestamp" not in namespace["metadata"]:
@@ -60,10 +60,12 @@ def purge(cluster: Cluster, space: str) -> None:
     made = cluster.list(kinds.NAMESPACE, labels=f"{FEDERATION}={space}").items
     for name in [space, *(item["metadata"]["name"] for item in made)]:
         cluster.delete(kinds.NAMESPACE, name)
+        finish(cluster, name)
+        if cluster.find(kinds.NAMESPACE, name) is None:
+            continue
         for kind in CONTENT:
             for item in cluster.list(kind, name).items:
-                if item["metadata"].get("finalizers"):
-                    strip(cluster, kind, item)
+                strip(cluster, kind, item)
         finish(cluster, name)
     for item in cluster.list(kinds.NODE, labels=f"{FEDERATION}={space}").items:
         cluster.delete(kinds.NODE, item["metadata"]["name"])

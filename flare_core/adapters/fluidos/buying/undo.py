@@ -5,6 +5,7 @@ nobody remembers.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -179,10 +180,8 @@ def _gone(way: Way, kind: Kind, found: Json) -> Iterator[str]:
     meta = found["metadata"]
     name, namespace = meta["name"], meta.get("namespace")
     if "deletionTimestamp" not in meta:
-        try:
+        with suppress(ConflictError):  # another one bears its name: seen in the next line
             way.cluster.delete(kind, name, namespace, uid=meta["uid"])
-        except ConflictError:
-            return  # it has gone, and another one bears its name
         again = way.cluster.find(kind, name, namespace)
         if again is None or again["metadata"]["uid"] != meta["uid"]:
             return
