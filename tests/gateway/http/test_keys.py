@@ -1,10 +1,13 @@
 """Idempotency keys over HTTP: one effect, one answer, byte for byte."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
+from flare_core.adapters.gateway.errors import UnavailableError
 from tests.gateway.http.conftest import People, Serve
 from tests.gateway.http.site import intent
 
@@ -115,3 +118,23 @@ def test_a_token_that_is_refused_consumes_nothing(ada: httpx.Client) -> None:
     wanted = {"name": "t", "permissions": ["admin:*"]}
     assert ada.post("/api/v1/auth/tokens", json=wanted, headers=key()).status_code == 403
     assert ada.post("/api/v1/auth/tokens", json={"name": "t"}, headers=key()).status_code == 201
+
+
+def test_what_was_accepted_is_never_said_to_be_refused(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store fails between the solver's refusal and its answer: a failure then, for all to see."""
+    with serve() as served, served.user("ada") as client:
+        store = served.gateway.store
+        write = store.write
+
+        def failing(name: str = "") -> AbstractContextManager[Connection]:
+            if name == "withdraw":
+                raise UnavailableError
+            return write(name)
+
+        monkeypatch.setattr(store, "write", failing)
+        dear = intent("dear", constraints={"max_hourly_cost": "0.01 EUR"})
+        answer = client.post(SUBMIT, json=dear)
+        assert (answer.status_code, answer.json()["status"]) == (202, "failed")
+        told = client.get(answer.headers["location"]).json()
+        assert (told["status"], told["error"]["error_code"]) == ("failed", "COST_LIMIT_EXCEEDED")
+        assert client.post(SUBMIT, json=dear, headers=key()).status_code == 503  # ask again, with the key

@@ -111,7 +111,7 @@ def test_a_bell_asks_nobody_while_nobody_listens(sqlite_store: Store) -> None:
 
 
 def test_r10_who_waits_for_the_store_stops_nobody_else(serve: Serve) -> None:
-    """Submissions wait a second or more for a store that another program holds; health is told all the while."""
+    """Submissions wait a second for a store that another program holds; health is told all the while."""
     with (
         serve(ready=False, store_wait_s=1.0) as served,
         served.user("ada") as client,

@@ -17,7 +17,8 @@ from flare_core.adapters.gateway.tokens import Token, TokenError, is_stale, touc
 
 _QUEUE_S = 0.5
 _SOLVERS = 4
-_OWN_CONNECTIONS = 3  # of the driver, of those who listen, and one to spare
+_ANSWERS = 2
+_OWN_CONNECTIONS = _ANSWERS + 3  # of those who listen, of the driver and of the follower
 _MOST_THROTTLED = 1000
 MOST_STREAMS = 200
 
@@ -31,6 +32,8 @@ class Desk:
         The OpenAPI document as JSON, for the path below which clients find the gateway.
     books
         For what asks the store: short.
+    answers
+        For what is left to do once something was accepted: it does not wait behind what is not yet.
     solver
         For what waits for the solver: a few at a time, the others are sent away.
     streams
@@ -44,6 +47,7 @@ class Desk:
         self.addresses = Addresses(settings.trusted_proxies)
         self.rates = Rates(gateway.store, gateway.clock)
         self.books = Lane("books", max(1, settings.store_connections - _OWN_CONNECTIONS), _QUEUE_S)
+        self.answers = Lane("answers", _ANSWERS, settings.store_wait_s)
         self.solver = Lane("solver", _SOLVERS, _QUEUE_S)
         self._watch = Lane("watch", 1, settings.store_wait_s)
         self.bell = Bell(gateway.store, self._watch)
@@ -113,5 +117,5 @@ class Desk:
         """End what still listens, and begin nothing more."""
         self.closing.set()
         await self.bell.close()
-        for lane in (self.books, self.solver, self._watch):
+        for lane in (self.books, self.answers, self.solver, self._watch):
             lane.close()

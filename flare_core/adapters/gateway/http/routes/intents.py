@@ -4,15 +4,20 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from flare_core.adapters.gateway.errors import ConflictError, NotFoundError, PermissionsError
+from flare_core.adapters.gateway.errors import (
+    ConflictError,
+    NotFoundError,
+    PermissionsError,
+    UnavailableError,
+)
 from flare_core.adapters.gateway.http.answers import Keyed, keep, keyed, replayed, said, told
 from flare_core.adapters.gateway.http.bodies import entity_tags, idempotency_key, read_json
 from flare_core.adapters.gateway.http.errors import error_response, refused_intent
-from flare_core.adapters.gateway.http.models import AcceptOffer, IntentDetail, ListQuery, SubmitQuery
+from flare_core.adapters.gateway.http.models import AcceptOffer, ListQuery, SubmitQuery
 from flare_core.adapters.gateway.http.operation import Call
 from flare_core.adapters.gateway.http.render import detail_of, page_of, submitted
 from flare_core.adapters.gateway.keys import Claim, Outcome
@@ -34,8 +39,7 @@ async def submit(call: Call) -> Response:
     key = idempotency_key(call.request)  # a dry run needs none, but not a wrong one either
     if call.asked(SubmitQuery).dry_run:
         limit_s = call.desk.settings.solve_time_limit_s
-        plan = await call.desk.solver.run(partial(gateway.dry_run, text, limit_s))
-        return told(plan)
+        return await call.desk.solver.run(lambda: told(gateway.dry_run(text, limit_s)))
     request = keyed(token.user, key, call.request.scope["path"], call.body)
     done = await call.desk.books.run(
         partial(
@@ -63,14 +67,14 @@ def _text(body: bytes) -> str:
 async def _settled(call: Call, record: Record) -> Record:
     """Wait for the solver as long as a submission may, counted from when it came."""
     desk = call.desk
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, UnavailableError):
         async with (
             asyncio.timeout_at(call.arrived + desk.settings.submit_wait_s),
             desk.bell.listening(record.id) as rung,
         ):
             while True:
                 rung.clear()
-                record = await desk.books.run(partial(_find, call, record.id, None))
+                record = await desk.answers.run(partial(_find, call, record.id, None))
                 if record.state is not State.PENDING:
                     break
                 await rung.wait()
@@ -79,32 +83,41 @@ async def _settled(call: Call, record: Record) -> Record:
 
 async def _concluded(call: Call, request: Keyed | None, record: Record) -> Response:
     """Answer a submission; with a key what is kept, where another request was quicker to say it."""
-    refused = record.state in _FAILED and record.placement is None and record.error is not None
-    if refused:
-        assert record.error is not None
-        response = error_response(call.request.scope, refused_intent(record.error))
-    else:
-        headers = {"Location": call.url(f"/api/v1/intents/{record.id}")}
-        offer = await call.desk.books.run(partial(call.desk.gateway.offer, record)) if record.offer else None
-        response = said(submitted(record, offer), 202 if record.placement is None else 201, headers)
-    if not refused and request is None:
-        return response
-    kept = await call.desk.books.run(partial(_conclude, call, request, record, response, refused))
+    try:
+        response, kept = await call.desk.answers.run(partial(_conclude, call, request, record))
+    except UnavailableError:
+        if request is not None:
+            raise  # the key tells what has become of it
+        return _accepted(call, record, None)  # it was, and must not be said to be refused
     if kept is None or (kept.status, kept.answer) == (response.status_code, bytes(response.body).decode()):
         return response
     return replayed(kept, _place(call, kept))
 
 
-def _conclude(
-    call: Call, request: Keyed | None, record: Record, response: Response, refused: bool
-) -> Claim | None:
-    gateway = call.desk.gateway
-    now = gateway.clock()
+def _conclude(call: Call, request: Keyed | None, record: Record) -> tuple[Response, Claim | None]:
+    """Return the answer to a submission, and what is kept of it; what is refused disappears with it."""
+    gateway, now = call.desk.gateway, call.desk.gateway.clock()
+    refused = record.state in _FAILED and record.placement is None and record.error is not None
+    response = _refused(call, record) if refused else _accepted(call, record, gateway.offer(record))
+    if not refused and request is None:
+        return response, None
     with gateway.store.write("withdraw" if refused else "answer") as connection:
         if refused:
             with suppress(NotFoundError):  # another request with the same key was quicker
                 withdraw(connection, record.id, now)
-        return None if request is None else keep(connection, request, response, now, gateway.settings)
+        if request is None:
+            return response, None
+        return response, keep(connection, request, response, now, gateway.settings)
+
+
+def _refused(call: Call, record: Record) -> Response:
+    assert record.error is not None
+    return error_response(call.request.scope, refused_intent(record.error))
+
+
+def _accepted(call: Call, record: Record, offer: Mapping[str, Any] | None) -> Response:
+    headers = {"Location": call.url(f"/api/v1/intents/{record.id}")}
+    return said(submitted(record, offer), 202 if record.placement is None else 201, headers)
 
 
 def _place(call: Call, claim: Claim) -> dict[str, str]:
@@ -113,13 +126,8 @@ def _place(call: Call, claim: Claim) -> dict[str, str]:
 
 async def get(call: Call) -> Response:
     """Tell the state of an intent."""
-    intent, owner = _asked_for(call)
-    record, detail = await call.desk.books.run(partial(_read, call, intent, owner))
-    tags = entity_tags(call.request, "if-none-match")
-    # What runs costs more by the minute, so that only an intent that does not run can be unchanged.
-    if tags is not None and record.state is not State.RUNNING and {_tag(record), f"W/{_tag(record)}"} & tags:
-        return Response(status_code=304, headers={"ETag": _tag(record)})
-    return _detail(record, detail)
+    tags = entity_tags(call.request, "if-none-match") or frozenset()
+    return await call.desk.books.run(partial(_told, call, *_asked_for(call), tags=tags))
 
 
 async def list_own(call: Call) -> Response:
@@ -149,21 +157,22 @@ async def cancel(call: Call) -> Response:
     """Cancel an intent; a second time changes nothing."""
     record, expected = await _matched(call)
     await call.desk.books.run(partial(call.desk.gateway.cancel, record.user, record.id, expected))
-    return _detail(*await call.desk.books.run(partial(_read, call, record.id, None)), status=202)
+    return await call.desk.books.run(partial(_told, call, record.id, None, status=202))
 
 
 async def accept(call: Call) -> Response:
     """Accept an offer of negotiation."""
-    asked = read_json(AcceptOffer, call.body, call.desk.settings.max_body_bytes)
+    longest = call.desk.settings.max_body_bytes
+    asked = await call.desk.books.run(partial(read_json, AcceptOffer, call.body, longest))
     record, _ = await _matched(call)
     await call.desk.books.run(partial(call.desk.gateway.accept, record.user, record.id, asked.token))
-    return _detail(*await call.desk.books.run(partial(_read, call, record.id, None)))
+    return await call.desk.books.run(partial(_told, call, record.id, None))
 
 
 async def explain(call: Call) -> Response:
     """Tell why an intent is where it is, or why it is not placed."""
     record = await call.desk.books.run(partial(_find, call, *_asked_for(call)))
-    return told(await call.desk.solver.run(partial(call.desk.gateway.explanation, record)))
+    return await call.desk.solver.run(lambda: told(call.desk.gateway.explanation(record)))
 
 
 def _asked_for(call: Call) -> tuple[str, str | None]:
@@ -192,15 +201,18 @@ def _find(call: Call, intent: str, owner: str | None) -> Record:
         return find(connection, intent, owner)
 
 
-def _read(call: Call, intent: str, owner: str | None) -> tuple[Record, IntentDetail]:
+def _told(
+    call: Call, intent: str, owner: str | None, status: int = 200, tags: frozenset[str] = frozenset()
+) -> Response:
+    """Return the state of an intent; nothing of it where the client has seen just this version."""
     gateway = call.desk.gateway
     with gateway.store.read() as connection:
         record, history = find(connection, intent, owner), history_of(connection, intent)
-    return record, detail_of(record, gateway.offer(record), history, gateway.clock())
-
-
-def _detail(record: Record, detail: IntentDetail, status: int = 200) -> Response:
-    return said(detail, status, {"ETag": _tag(record)})
+    headers = {"ETag": _tag(record)}
+    # What runs costs more by the minute, so that only an intent that does not run can be unchanged.
+    if record.state is not State.RUNNING and {_tag(record), f"W/{_tag(record)}"} & tags:
+        return Response(status_code=304, headers=headers)
+    return said(detail_of(record, gateway.offer(record), history, gateway.clock()), status, headers)
 
 
 def _tag(record: Record) -> str:

@@ -1,6 +1,7 @@
 """Making, listing, revoking and verifying tokens."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
@@ -36,7 +37,8 @@ _SHOWN_ONCE: Final = "a token was made with this Idempotency-Key; it was shown o
 
 async def create(call: Call) -> Response:
     """Make a token; its secret is shown this once."""
-    asked = read_json(CreateToken, call.body, call.desk.settings.max_body_bytes)
+    longest = call.desk.settings.max_body_bytes
+    asked = await call.desk.books.run(partial(read_json, CreateToken, call.body, longest))
     path = call.request.scope["path"]
     request = keyed(call.token.user, idempotency_key(call.request), path, call.body)
 
