@@ -1,0 +1,454 @@
+"""FLUIDOS behind the port: refusals, double sales, losses, what runs and ends, what nobody knows."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flare_core import place, read_intent
+from flare_core.adapters.fluidos import kinds, names
+from flare_core.adapters.fluidos.backend import FluidosBackend
+from flare_core.adapters.fluidos.buying.sweep import sweep
+from flare_core.adapters.fluidos.cluster import Cluster
+from flare_core.adapters.fluidos.settings import Deadlines, FluidosSettings, Identity
+from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, RefusedError
+from tests.fluidos.actor import FAIL, STALL, Actor
+from tests.fluidos.driving import Clock, Driver, left, made
+from tests.fluidos.worlds import NOW, flavor, intent, name_of, order, providers
+
+QUICK = Deadlines(
+    reservation_s=12, allocation_s=12, resources_s=12, offloading_s=12, start_s=16, release_s=12
+)
+Start = Callable[..., Driver]
+
+
+@pytest.fixture
+def actor(cluster: Cluster, space: str) -> Actor:
+    sellers = providers(space)
+    actor = Actor(cluster, space, sellers, [flavor(seller) for seller in sellers], eager=True)
+    actor.open()
+    return actor
+
+
+@pytest.fixture
+def backend(cluster: Cluster, space: str) -> FluidosBackend:
+    return FluidosBackend(cluster, FluidosSettings(namespace=space, deadlines=QUICK), clock=Clock())
+
+
+@pytest.fixture
+def start(backend: FluidosBackend, actor: Actor) -> Start:
+    def start(wanted: Order | None = None, **more: Any) -> Driver:
+        return Driver(backend, actor, wanted or order(list(actor.flavors.values()), **more))
+
+    return start
+
+
+def first(actor: Actor) -> str:
+    return next(iter(actor.flavors))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("step", ["reserve", "purchase", "allocate", "slice"])
+def test_what_a_provider_refuses_is_named_and_the_whole_gang_undone(
+    cluster: Cluster, space: str, start: Start, actor: Actor, step: str
+) -> None:
+    actor.script[step, first(actor)] = FAIL
+    driver = start()
+    assert driver.until(Phase.RUNNING) is None
+    assert driver.refusal is not None
+    assert driver.refusal.capacity == ((first(actor), 0),)
+    assert left(cluster, space) == []
+
+
+def test_what_others_bought_meanwhile_is_refused_before_anything_is_made(
+    cluster: Cluster, space: str, backend: FluidosBackend, actor: Actor
+) -> None:
+    actor._available(first(actor), value=False)
+    with pytest.raises(RefusedError, match="taken already"):
+        backend.reserve(order([actor.flavors[first(actor)]]))
+    assert left(cluster, space) == []
+
+
+def test_what_is_not_offered_is_refused(
+    cluster: Cluster, space: str, backend: FluidosBackend, actor: Actor
+) -> None:
+    with pytest.raises(RefusedError, match="not offered"):
+        backend.reserve(order([flavor(actor.providers["prov000000"])]))
+    assert left(cluster, space) == []
+
+
+def test_nothing_is_bought_before_all_is_reserved(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    actor.script["reserve", list(actor.flavors)[1]] = STALL
+    driver = start()
+    for _ in range(6):
+        driver.call()
+        actor.step()
+    bought = [item["spec"]["purchase"] for item in cluster.list(kinds.RESERVATION, space).items]
+    assert bought == [False, False]
+    assert actor.sold == {}
+
+
+def test_reserving_alone_buys_nothing(
+    cluster: Cluster, space: str, backend: FluidosBackend, actor: Actor
+) -> None:
+    wanted = order(list(actor.flavors.values()))
+    for _ in range(4):
+        wanted = replace(wanted, handle=backend.reserve(wanted).handle)
+        actor.step()
+    report = backend.reserve(wanted)
+    assert (report.phase, report.message) == (Phase.RESERVED, "reserved")
+    assert not cluster.list(kinds.CONTRACT, space).items
+
+
+# Double sales
+
+
+def test_a_contract_of_another_sale_is_noticed_and_left_alone(
+    cluster: Cluster, space: str, start: Start, actor: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    actor.script["purchase", first(actor)] = "sold twice"
+    driver = start()
+    assert driver.until(Phase.RUNNING) is None
+    assert driver.refusal is not None
+    assert "sold twice" in driver.refusal.message
+    assert "sold twice" in caplog.messages
+    assert left(cluster, space) == [f"Contract {names.contract(first(actor))}"], "it is not ours to delete"
+
+
+@pytest.mark.parametrize("where", ["slice", "node"])
+def test_gpus_that_were_sold_and_are_not_there_are_noticed(
+    cluster: Cluster, space: str, start: Start, actor: Actor, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    actor.script[where, first(actor)] = "less"
+    driver = start()
+    assert driver.until(Phase.RUNNING) is None
+    assert driver.refusal is not None
+    assert driver.refusal.capacity == ((first(actor), 0),)
+    assert "2 nvidia.com/gpu" in driver.refusal.message
+    assert "sold twice" in caplog.messages
+    assert left(cluster, space) == []
+
+
+def test_two_orders_for_one_flavor_are_never_both_served(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    wanted = actor.flavors[first(actor)]
+    drivers = [start(order([wanted])), start(order([wanted]))]
+    for driver in drivers:
+        driver.call()  # both are reserved before either is noticed
+    ends = [driver.until(Phase.RUNNING) for driver in drivers]
+    assert sum(end is not None for end in ends) == 1
+    assert [len(sales) for sales in actor.sold.values()] == [1]
+    for driver in drivers:
+        driver.release()
+    assert left(cluster, space) == []
+
+
+# Running, ending, being lost
+
+
+def test_the_slice_gets_the_gpus_that_fluidos_forgets(cluster: Cluster, start: Start, actor: Actor) -> None:
+    driver = start(order([actor.flavors[first(actor)]], gpus=4))
+    driver.until(Phase.RUNNING)
+    bought = actor.providers[actor.flavors[first(actor)]["spec"]["providerID"]]
+    contract = names.contract(first(actor))
+    found = cluster.get(kinds.RESOURCE_SLICE, contract, f"liqo-tenant-{bought.liqo_id}")
+    assert found["spec"]["resources"]["nvidia.com/gpu"] == "4"
+    (deployment,) = cluster.list(kinds.DEPLOYMENT, names.namespace(driver.order.key)).items
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"kubernetes.io/hostname": contract}
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("how", "policy", "phase"),
+    [("complete", "All", Phase.COMPLETED), ("complete", "Any", Phase.COMPLETED), (FAIL, "All", Phase.FAILED)],
+)
+def test_a_job_ends(
+    cluster: Cluster, space: str, start: Start, actor: Actor, how: str, policy: str, phase: Phase
+) -> None:
+    actor.script["workload", "*"] = how
+    driver = start(kind="job", policy=policy)
+    report = driver.until(Phase.COMPLETED, Phase.FAILED)
+    assert report is not None
+    assert report.phase is phase
+    if phase is Phase.COMPLETED:
+        assert report.started is not None
+        assert report.ended is not None
+        assert report.started <= report.ended
+    else:
+        assert "backoff limit" in report.message
+    driver.release()
+    assert left(cluster, space) == []
+
+
+def test_it_starts_when_its_time_has_come(
+    cluster: Cluster, space: str, start: Start, actor: Actor, backend: FluidosBackend
+) -> None:
+    wanted = order([actor.flavors[first(actor)]], kind="job")
+    begins = "2026-01-15T12:00:00Z"
+    seats = [
+        {**seat, "start_time": begins, "end_time": "2026-01-15T13:00:00Z"}
+        for seat in wanted.placement["assignments"]
+    ]
+    driver = start(
+        replace(wanted, placement={**wanted.placement, "start_time": begins, "assignments": seats})
+    )
+    for _ in range(30):  # longer than any deadline
+        driver.call()
+        actor.step()
+    assert driver.reports[-1].phase is Phase.STARTING
+    assert driver.reports[-1].message == f"waiting for its start at {begins}"
+    assert not cluster.list(kinds.JOB, names.namespace(wanted.key)).items
+    assert isinstance(backend._clock, Clock)
+    backend._clock.moment = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    report = driver.until(Phase.RUNNING)
+    assert report is not None
+
+
+def test_a_provider_that_goes_is_lost_after_a_while_and_not_before(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    driver = start()
+    driver.until(Phase.RUNNING)
+    actor.lose(first(actor))
+    report = driver.call()
+    assert report is not None
+    assert report.phase is Phase.RUNNING
+    assert "to be ready" in report.message
+    report = driver.until(Phase.LOST)
+    assert report is not None
+    assert first(actor) in report.message
+    driver.release()
+    assert left(cluster, space) == []
+
+
+def test_a_provider_that_comes_back_in_time_is_not_lost(start: Start, actor: Actor) -> None:
+    driver = start()
+    driver.until(Phase.RUNNING)
+    for _ in range(3):
+        actor.lose(first(actor))
+        for _ in range(6):
+            driver.call()
+        actor.script.clear()
+        actor.step()
+        report = driver.call()
+        assert report is not None
+        assert (report.phase, report.message) == (Phase.RUNNING, "2 of 2 tasks run")
+
+
+@pytest.mark.parametrize(
+    "kind", [kinds.ALLOCATION, kinds.DEPLOYMENT, kinds.NAMESPACE_OFFLOADING], ids=lambda kind: kind.kind
+)
+def test_what_somebody_else_deleted_is_lost_not_bought_again(
+    cluster: Cluster, space: str, start: Start, actor: Actor, kind: kinds.Kind
+) -> None:
+    driver = start()
+    driver.until(Phase.RUNNING)
+    where = space if kind is kinds.ALLOCATION else names.namespace(driver.order.key)
+    gone = cluster.list(kind, where).items[0]["metadata"]["name"]
+    cluster.delete(kind, gone, where)
+    report = driver.until(Phase.LOST)
+    assert report is not None
+    assert f"{kind.kind} {gone} was deleted" in report.message
+    driver.release()
+    assert left(cluster, space) == []
+
+
+def test_a_name_that_belongs_to_something_else_is_respected(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    wanted = order([actor.flavors[first(actor)]])
+    spec = {"contract": {"name": "of-somebody-else", "namespace": space}}
+    foreign: Any = {"metadata": {"name": names.name("allocation", wanted.key, "0")}, "spec": spec}
+    cluster.create(kinds.ALLOCATION, foreign, space)
+    driver = start(wanted)
+    report = driver.until(Phase.FAILED)
+    assert report is not None
+    assert "belongs to something else" in report.message
+    driver.release()
+    assert left(cluster, space) == [f"Allocation {foreign['metadata']['name']}"]
+
+
+# Giving back
+
+
+@pytest.mark.parametrize("calls", range(0, 10, 3))
+def test_it_can_be_cancelled_at_any_time(
+    cluster: Cluster, space: str, start: Start, actor: Actor, calls: int
+) -> None:
+    driver = start()
+    for _ in range(calls):
+        driver.call()
+        actor.step()
+    driver.release()
+    assert left(cluster, space) == []
+    assert driver.release().phase is Phase.RELEASED
+
+
+def test_a_reservation_under_way_is_waited_for_before_it_is_deleted(
+    cluster: Cluster, space: str, start: Start, actor: Actor, backend: FluidosBackend
+) -> None:
+    driver = start(order([actor.flavors[first(actor)]]))
+    while not any(item["spec"]["purchase"] for item in cluster.list(kinds.RESERVATION, space).items):
+        driver.call()
+        if not any(item["spec"]["purchase"] for item in cluster.list(kinds.RESERVATION, space).items):
+            actor.step()
+    report = backend.release(driver.order)
+    assert "to come to an end" in report.message
+    actor.step()  # and it is sold, after it was cancelled
+    assert cluster.list(kinds.CONTRACT, space).items
+    assert driver.release().leftovers
+    assert left(cluster, space) == []
+
+
+def test_a_reservation_that_never_ends_is_reported(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    actor.script["reserve", "*"] = STALL
+    driver = start(order([actor.flavors[first(actor)]]))
+    driver.call()
+    actor.step()
+    released = driver.release()
+    assert any("may yet sell it" in each for each in released.leftovers)
+    assert left(cluster, space) == []
+
+
+def test_only_what_is_the_orders_own_is_given_back(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    one, other = (start(order([each])) for each in actor.flavors.values())
+    one.until(Phase.RUNNING)
+    other.until(Phase.RUNNING)
+    one.release()
+    assert sorted(made(cluster, space, other.order)) == sorted(
+        ["Reservation", "Allocation", "Contract", "Namespace", "NamespaceOffloading", "Deployment"]
+    )
+    report = other.call()
+    assert report is not None
+    assert report.phase is Phase.RUNNING
+    other.release()
+    assert left(cluster, space) == []
+
+
+# Several processes
+
+
+def test_two_processes_at_one_order_buy_it_once(cluster: Cluster, space: str, actor: Actor) -> None:
+    wanted = order(list(actor.flavors.values()))
+    settings = FluidosSettings(namespace=space, deadlines=QUICK)
+    together = threading.Barrier(3)
+
+    def work() -> Phase:
+        backend, mine = FluidosBackend(cluster, settings, clock=Clock(tick_s=0.01)), wanted
+        together.wait()
+        report = backend.reserve(mine)
+        while report.phase is not Phase.RUNNING:
+            mine = replace(mine, handle=report.handle)
+            report = backend.commit(mine)
+        return report.phase
+
+    with actor.acting(), ThreadPoolExecutor(3) as threads:
+        ends = [threads.submit(work) for _ in range(3)]
+        assert {end.result(timeout=60) for end in ends} == {Phase.RUNNING}
+    assert sorted(made(cluster, space, wanted)) == sorted(
+        ["Reservation", "Allocation", "Contract", "Deployment"] * 2 + ["Namespace", "NamespaceOffloading"]
+    )
+    assert all(len(sales) == 1 for sales in actor.sold.values())
+
+
+# Orphans
+
+
+def test_orphans_are_shown_first_and_only_then_undone(
+    cluster: Cluster, space: str, start: Start, actor: Actor
+) -> None:
+    settings = FluidosSettings(namespace=space, deadlines=QUICK)
+    one, other = (start(order([each])) for each in actor.flavors.values())
+    one.until(Phase.RUNNING)
+    other.until(Phase.RUNNING)
+    before = left(cluster, space)
+    (orphan,) = sweep(cluster, settings, [other.order.key], NOW)
+    assert orphan.order == names.label_value(one.order.key)
+    assert {each.split()[0] for each in orphan.objects} == {"Reservation", "Allocation", "Namespace"}
+    assert left(cluster, space) == before, "a dry run touches nothing"
+    told: set[str] = set()
+    for _ in range(10):
+        found = sweep(cluster, settings, [other.order.key], NOW, dry_run=False)
+        told |= {each for orphan in found for each in orphan.leftovers}
+        actor.step()
+    assert sweep(cluster, settings, [other.order.key], NOW) == ()
+    assert any("keeps its contract" in each for each in told)
+    report = other.call()
+    assert report is not None
+    assert report.phase is Phase.RUNNING
+    other.release()
+    assert left(cluster, space) == []
+
+
+def test_another_installation_is_no_orphan(cluster: Cluster, space: str, start: Start, actor: Actor) -> None:
+    start().until(Phase.RUNNING)
+    assert sweep(cluster, FluidosSettings(namespace="elsewhere"), [], NOW) == ()
+
+
+# Who buys
+
+
+def test_it_buys_as_who_its_cluster_is(
+    cluster: Cluster, space: str, backend: FluidosBackend, actor: Actor
+) -> None:
+    backend.reserve(order([actor.flavors[first(actor)]]))
+    (found,) = cluster.list(kinds.RESERVATION, space).items
+    assert found["spec"]["buyer"] == {"domain": "fluidos.eu", "nodeID": "hub0000001", "ip": "10.0.0.1:30000"}
+    seller = actor.flavors[first(actor)]["spec"]["owner"]
+    assert found["spec"]["seller"] == seller
+
+
+def test_it_says_what_is_missing_of_its_identity(
+    cluster: Cluster, space: str, backend: FluidosBackend, actor: Actor
+) -> None:
+    wanted = order([actor.flavors[first(actor)]])
+    cluster.patch(kinds.CONFIG_MAP, "fluidos-node-identity", {"data": {"ip": None}}, space)
+    with pytest.raises(BackendError, match="does not say 'ip'"):
+        backend.reserve(wanted)
+    own = FluidosSettings(namespace=space, buyer=Identity(domain="a.eu", node_id="b", ip="10.0.0.9:1"))
+    FluidosBackend(cluster, own, clock=Clock()).reserve(wanted)
+    (found,) = cluster.list(kinds.RESERVATION, space).items
+    assert found["spec"]["buyer"]["nodeID"] == "b"
+
+
+def test_no_credential_leaves_it(start: Start, caplog: pytest.LogCaptureFixture, actor: Actor) -> None:
+    driver = start()
+    driver.until(Phase.RUNNING)
+    driver.release()
+    told = [str(report) for report in driver.reports]
+    assert not any("c2VjcmV0" in each for each in (*told, caplog.text))
+
+
+def test_what_was_bought_in_part_is_not_offered_again(
+    backend: FluidosBackend, start: Start, actor: Actor
+) -> None:
+    """FLUIDOS offers what is left of a flavor under a new name, with all its GPUs."""
+    whole = actor.flavors[first(actor)]
+    start(order([whole], gpus=6)).until(Phase.RUNNING)
+    actor.flavors.clear()
+    rest = flavor(actor.providers[whole["spec"]["providerID"]], gpus=8)
+    rest["spec"]["flavorType"]["typeData"]["characteristics"]["cpu"] = "184"
+    actor.flavors[name_of(rest)] = rest
+    with pytest.raises(BackendError, match="no Discovery has succeeded"):
+        backend.discover()
+    actor.step()
+    actor.step()
+    offers = backend.discover()
+    assert offers.ids == (name_of(rest),)
+    assert backend.discover() is offers, "nothing has changed"
+    ends = [place(read_intent(intent(gpus=gpus)), offers, now=NOW).placements[0].status for gpus in (2, 3)]
+    assert ends == ["placed", "rejected"]
