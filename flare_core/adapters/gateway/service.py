@@ -195,8 +195,10 @@ class Gateway:
         try:
             # A full or read-only disk shows only to who writes.
             with self.store.note() as connection:
-                add_if_new(connection, meta, key="alive")
-                connection.execute(update(meta).where(meta.c.key == "alive").values(number=1))
+                add_if_new(connection, meta, key="alive", number=0)
+                # Another value each time: what is the same SQLite does not write.
+                more = update(meta).where(meta.c.key == "alive").values(number=meta.c.number + 1)
+                connection.execute(more)
         except UnavailableError:
             return "does not answer"
         return ""
