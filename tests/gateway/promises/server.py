@@ -82,6 +82,7 @@ def main(path: str) -> None:
     backend = Provider(settings, clock, Path(kept)) if kept else None
     app = create_app(settings, backend=backend, clock=clock)
     listening = socket.create_server(("127.0.0.1", given["port"]), backlog=2048)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
     asyncio.run(serve(app, listening, given.get("lag")))
