@@ -8,7 +8,7 @@ from functools import partial
 from flare_core.adapters.gateway.errors import RateLimitedError, UnavailableError
 from flare_core.adapters.gateway.http.auth import Addresses
 from flare_core.adapters.gateway.http.bell import Bell
-from flare_core.adapters.gateway.http.lanes import Lane
+from flare_core.adapters.gateway.http.lanes import BUSY, Lane
 from flare_core.adapters.gateway.http.rates import Rates
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.settings import Settings
@@ -16,6 +16,7 @@ from flare_core.adapters.gateway.store.rows import sha256
 from flare_core.adapters.gateway.tokens import Token, TokenError, is_stale, touch, verify
 
 _QUEUE_S = 0.5
+_MOST_WAITING = 40
 _SOLVERS = 4
 _ANSWERS = 2
 _OWN_CONNECTIONS = _ANSWERS + 3  # of those who listen, of the driver and of the follower
@@ -59,6 +60,17 @@ class Desk:
     def settings(self) -> Settings:
         """The gateway's settings."""
         return self.gateway.settings
+
+    def give_way(self) -> None:
+        """Refuse at once what would only make a long queue longer: changes, so that reading goes on.
+
+        Raises
+        ------
+        UnavailableError
+            If many wait already.
+        """
+        if self.books.waiting >= _MOST_WAITING:
+            raise UnavailableError(BUSY)
 
     async def admit(self, secret: str, address: str) -> Token:
         """Return the token of a secret, within the limits of the address and of the token.

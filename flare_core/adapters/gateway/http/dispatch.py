@@ -61,6 +61,8 @@ async def _in_time(operation: Operation, request: Request) -> Response:
 
 async def _answer(desk: Desk, operation: Operation, request: Request) -> Response:
     arrived = asyncio.get_running_loop().time()
+    if operation.body is not None:
+        desk.give_way()
     token = None if operation.is_open else await _authenticate(desk, request)
     if token is not None:
         request.scope["state"]["user"] = token.user

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flare_core.adapters.gateway.errors import UnavailableError
 
 T = TypeVar("T")
+
+BUSY: Final = "there is too much to do at the moment, try again"
 
 
 class Lane:
@@ -22,12 +24,18 @@ class Lane:
         How many, at least 1.
     wait_s
         How long to wait for one, seconds.
+
+    Attributes
+    ----------
+    waiting
+        How many wait for a thread.
     """
 
     def __init__(self, name: str, threads: int, wait_s: float) -> None:
         self._free = asyncio.Semaphore(threads)
         self._pool = ThreadPoolExecutor(threads, f"flare-{name}")
         self._wait_s = wait_s
+        self.waiting = 0
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what the work returns, in a thread.
@@ -37,11 +45,14 @@ class Lane:
         UnavailableError
             If there is no thread for it in time; it is not begun then.
         """
+        self.waiting += 1
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._free.acquire()
         except TimeoutError:
-            raise UnavailableError("there is too much to do at the moment, try again") from None
+            raise UnavailableError(BUSY) from None
+        finally:
+            self.waiting -= 1
         try:
             running = self._pool.submit(copy_context().run, work)
         except BaseException:
