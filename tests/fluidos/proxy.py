@@ -61,6 +61,7 @@ class Proxy:
         self.requests: list[tuple[str, str]] = []
         self.lines: Lines | None = None
         self.down = False
+        self.answer: bytes | None = None
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
@@ -124,9 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         self.proxy.requests.append((self.command, path))
         fault = self.proxy.fault(self.command, path)
-        with suppress(ConnectionError, CutError):
+        with suppress(ConnectionError, CutError, httpx2.HTTPError):
             if self.proxy.down or (fault and fault.kind == "reset"):
                 self._reset()
+            elif self.proxy.answer is not None:
+                self._send(200, self.proxy.answer)
             elif fault and fault.kind == "timeout":
                 self.proxy.released.wait()
                 self._reset()

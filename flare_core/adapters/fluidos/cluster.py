@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import yaml
 from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import SingleConfig
@@ -103,8 +104,16 @@ class Cluster:
         try:
             found = KubeConfig.from_file(path) if path is not None else KubeConfig.from_env()
             config = found.get(context)
-        except (ConfigError, KeyError, TypeError, ValueError, OSError) as error:
-            raise ClusterError(f"no usable kubeconfig: {error}") from error
+        except (
+            ConfigError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            OSError,
+            yaml.YAMLError,
+        ) as error:
+            raise ClusterError(f"no usable kubeconfig: {_first_line(error)}") from error
         if config is None:
             raise ClusterError("no usable kubeconfig: it names no context")
         return cls(config, timeout_s=timeout_s)
@@ -319,6 +328,11 @@ class Cluster:
         if not meta.get("uid") or (name is not None and meta.get("name") != name):
             raise MalformedError(f"the answer is not the {kind.kind} {name or ''}".rstrip())
         return answer
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong, without what a YAML parser quotes: a kubeconfig holds credentials."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _typed(kind: Kind, body: Mapping[str, Any]) -> Json:
