@@ -137,7 +137,11 @@ class Solver:
         with theirs:
             command = [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(self._memory_mib)]
             self._process = subprocess.Popen(  # noqa: S603  our own program
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=os.environ | _ONE_THREAD
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | _ONE_THREAD,
+                process_group=0,  # Ctrl-C in a terminal is for the gateway, whose end is that of its solvers
             )
         self._connection = connection = Connection(ours.detach())
         self._await(connection, _START_S, None, _START_S)
