@@ -188,12 +188,10 @@ def _say_preferences(gpu: "Gpu", intent: "Intent", found: _Filters) -> None:
 def _say_limits(intent: "Intent", found: _Filters, settings: FluidosSettings) -> None:
     limits = intent.constraints
     found.reasons["constraints.preemptible"] = _FLAG
-    if limits.max_hourly_cost is not None and settings.prices_per == "node":
-        cap = {"max": _number(limits.max_hourly_cost / 10**6)}
-        found.on_gpu("hourly_rate", "NumberRangeFilter", cap, "constraints.max_hourly_cost")
-    elif limits.max_hourly_cost is not None:
-        gpus = intent.workload.resources.gpus * intent.workload.tasks
-        cap = {"max": _number(limits.max_hourly_cost / 10**6 / gpus)}
+    if limits.max_hourly_cost is not None:
+        # A Solver buys the flavor's node; where its rate is that of a GPU, the budget has to do for all.
+        paid = 1 if settings.prices_per == "node" else intent.workload.resources.gpus * intent.workload.tasks
+        cap = {"max": _number(limits.max_hourly_cost // paid / 10**6)}
         found.on_gpu("hourly_rate", "NumberRangeFilter", cap, "constraints.max_hourly_cost")
     if limits.model_fields_set & {"max_latency_ms"}:
         most = {"max": _number(limits.max_latency_ms)}

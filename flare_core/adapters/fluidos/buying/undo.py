@@ -122,6 +122,8 @@ def _workloads(way: Way) -> Iterator[str]:
 
 def _emptied(way: Way, namespace: str) -> Iterator[str]:
     for kind in WORKLOAD:
+        if kind is SECRET and way.settings.secrets_namespace is None:
+            continue  # none was copied, and there is no right to look
         yield from _listed(way, kind, namespace)
 
 
