@@ -34,7 +34,8 @@ def refused_by_what_no_schema_tells(
         tally.write(json.dumps(line) + "\n")
     if positive and response.status_code == 400:
         assert body["error_code"] == "INVALID_FORMAT", body
-        assert BEYOND_THE_SCHEMA.fullmatch(path), body
+        # What only the search finds out (a field that is not supported, an end after 2200) has no path.
+        assert BEYOND_THE_SCHEMA.fullmatch(path) or (not path and "JSON" not in body["message"]), body
 
 
 @schemathesis.check

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from flare_core.adapters.gateway.settings import DAY_S, Settings
 from flare_core.adapters.gateway.store import open_store
@@ -117,7 +118,7 @@ class Client:
         if answer.status < 400:
             return
         text = answer.body.decode("utf-8", "replace")
-        sent = f"{path} {body.decode('utf-8', 'replace')} {headers}"
+        sent = f"{path} {unquote(path)} {body.decode('utf-8', 'replace')} {headers}"
         leaks = [found[0] for found in LEAK.finditer(text) if found[0] not in sent]
         assert not leaks, f"{leaks} in {text[:500]}"
 
