@@ -236,7 +236,8 @@ class Handler(BaseHTTPRequestHandler):
     def _review(self, body: Json) -> Json:
         asked = body["spec"]["resourceAttributes"]
         resource = asked["resource"] + (f"/{asked['subresource']}" if asked.get("subresource") else "")
-        attempt = Attempt(asked["verb"], asked.get("group", ""), resource, asked.get("namespace", ""))
+        where, name = asked.get("namespace", ""), asked.get("name", "")
+        attempt = Attempt(asked["verb"], asked.get("group", ""), resource, where, name)
         return {**body, "status": {"allowed": allows(self.api.storage, self.user, attempt)}}
 
 
