@@ -714,7 +714,9 @@ def intent_renamed(d: Damage) -> bool | None:
 def field_left_out(d: Damage) -> bool | None:
     parts = [d.plan, *d.plan["placements"], *(row for _, row in d.rows())]
     part = d.rng.choice(parts)
-    needed = sorted(key for key in part if (key, part[key]) != ("offer", None))  # absent means that none is made
+    needed = sorted(
+        key for key in part if (key, part[key]) != ("offer", None)
+    )  # absent means that none is made
     del part[d.rng.choice(needed)]
     return None
 

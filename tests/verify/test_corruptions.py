@@ -80,6 +80,11 @@ def test_every_one_of_two_thousand_corruptions_is_refused_and_no_valid_plan() ->
 
 
 @pytest.mark.t1
+def test_every_one_of_ten_thousand_corruptions_is_refused_and_no_valid_plan() -> None:
+    check(range(2_000, 2_330), 10_000)
+
+
+@pytest.mark.soak
 def test_every_one_of_fifty_thousand_corruptions_is_refused_and_no_valid_plan() -> None:
     done = check(range(1_500), 50_000)
     assert {kind.__name__ for kind in (*ANYWHERE, *ON_PLACED)} == done.keys()
