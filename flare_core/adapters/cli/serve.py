@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -20,35 +20,40 @@ if TYPE_CHECKING:
 _LISTENING = "Listening"
 
 
+Host: TypeAlias = Annotated[
+    str | None, typer.Option(rich_help_panel=_LISTENING, help="Address to listen on. \\[default: 127.0.0.1]")
+]
+Port: TypeAlias = Annotated[
+    int | None, typer.Option(rich_help_panel=_LISTENING, help="Port; 0 is any free one. \\[default: 8080]")
+]
+Workers: TypeAlias = Annotated[
+    int | None, typer.Option(rich_help_panel=_LISTENING, help="Worker processes. \\[default: 1]")
+]
+Backend: TypeAlias = Annotated[
+    str | None, typer.Option(help="Who runs what is chosen: local or fluidos. \\[default: local]")
+]
+LogLevel: TypeAlias = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=opt.SHOWING, help="debug, info, warning or error. \\[default: info]"),
+]
+LogFormat: TypeAlias = Annotated[
+    str | None, typer.Option(rich_help_panel=opt.SHOWING, help="json, or text for people. \\[default: json]")
+]
+
+
 def serve(
-    host: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_LISTENING, help="Address to listen on. \\[default: 127.0.0.1]"),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(rich_help_panel=_LISTENING, help="Port; 0 is any free one. \\[default: 8080]"),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(rich_help_panel=_LISTENING, help="Worker processes. \\[default: 1]")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="Who runs what is chosen: local or fluidos. \\[default: local]")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    backend: Backend = None,
     inventory: opt.Inventories = None,
     assume: opt.Assume = None,
     usd_eur: opt.UsdEur = None,
     origin: opt.Origin = None,
     store: console.StoreUrl = None,
     config: console.Config = None,
-    log_level: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=opt.SHOWING, help="debug, info, warning or error. \\[default: info]"),
-    ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=opt.SHOWING, help="json, or text for people. \\[default: json]"),
-    ] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
