@@ -1,7 +1,7 @@
 """Rate limits as requests meet them: shared by all processes, without a write for each request.
 
 A process takes a hundredth of a limit at once and spends it by itself, so that the limit holds to about a
-percent for each process; whoever is refused is refused here until the time is over.
+percent for each process; whoever is refused is refused here for as long as an eighth of the burst takes.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Rates:
         with self._lock:
             purse = self._purses.setdefault(key, _Purse())
             purse.units += max(0, units - 1)
-            purse.shut = now + timedelta(seconds=wait_s) if wait_s else None
+            purse.shut = now + min(timedelta(seconds=wait_s), _shut_for(limit)) if wait_s else None
         if wait_s:
             raise RateLimitedError(wait_s)
 
@@ -112,3 +112,8 @@ class Rates:
             # A store that cannot be written refuses what matters by itself; reading need not stop for this.
             self._spared_until = self._clock() + _SPARED
             return 1, 0
+
+
+def _shut_for(limit: Limit) -> timedelta:
+    """Return how long to refuse without asking: longer, and what has come together would go to waste."""
+    return timedelta(seconds=limit.period_s) / limit.count * max(1, limit.burst // 8)
