@@ -7,11 +7,19 @@ Whether a field was written out, which decides how unknown values are judged, is
 
 import difflib
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from flare_core import quantities
 from flare_core.quantities import Rounding
@@ -19,12 +27,21 @@ from flare_core.quantities import Rounding
 T = TypeVar("T")
 
 MAX_ENTRIES: Final = 10_000
+MAX_FIELDS: Final = 1_000
+"""Of one object; none has a fiftieth of it, and to tell what each of very many is not takes its time."""
 
 
 class Part(BaseModel):
     """A part of the document: no unknown field, no coercion, no change afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_endless(cls, given: object) -> object:
+        if isinstance(given, Mapping) and len(given) > MAX_FIELDS:
+            raise Misfit(f"at most {MAX_FIELDS} fields", found=f"an object of {len(given)}")
+        return given
 
 
 class Misfit(ValueError):

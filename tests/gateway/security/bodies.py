@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -191,7 +192,7 @@ def _with_another_value(rng: random.Random, document: Json) -> Json:
         while place:
             key: Any = rng.choice(sorted(place)) if isinstance(place, dict) else rng.randrange(len(place))
             if rng.random() < 0.35 or not isinstance(place[key], dict | list):
-                place[key] = rng.choice(VALUES)
+                place[key] = deepcopy(rng.choice(VALUES))  # what follows may change it
                 break
             place = place[key]
     return copy

@@ -180,7 +180,7 @@ def payloads(count: int) -> list[str]:
     """Return so many texts: each piece alone, inside of a word, and joined with others."""
     alone = list(dict.fromkeys(_PIECES))
     inside = [f"a{piece}b" for piece in alone]
-    joined = [f"{a}{b}" for a, b in zip(alone, alone[7:] + alone[:7], strict=True)]
+    joined = [f"{a}{b}" for n in (7, 31) for a, b in zip(alone, alone[n:] + alone[:n], strict=True)]
     long = [letter * size for letter in string.ascii_letters[:5] + "ü'\\" for size in (64, 254, 300, 5000)]
     found = list(dict.fromkeys([*alone, *inside, *long, *joined]))
     return found[:: max(1, len(found) // count)][:count]
