@@ -157,7 +157,7 @@ def _offers(cluster: Cluster, settings: FluidosSettings) -> Iterator[Finding]:
     """How the newest Discovery went, and whether flavors tell of GPUs."""
     found = cluster.list(DISCOVERY, settings.namespace).items
     if found:
-        newest = max(found, key=discovery.created)
+        newest = max(found, key=discovery.turn)
         state, name = discovery.phase(newest) or "not seen by FLUIDOS", newest["metadata"]["name"]
         yield Finding("discovery", state in ("Solved", "Running"), f"{name}: {state}")
     candidates = cluster.list(PEERING_CANDIDATE, settings.namespace).items

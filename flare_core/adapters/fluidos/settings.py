@@ -152,7 +152,7 @@ def read_settings(environ: Mapping[str, str]) -> FluidosSettings:
     }
     deadlines = _taken("deadlines_", given, {each.name for each in fields(Deadlines)})
     buyer = _taken("buyer_", given, {each.name for each in fields(Identity)})
-    known = {each.name: str(each.type) for each in fields(FluidosSettings)}
+    known = {each.name: getattr(each.type, "__name__", str(each.type)) for each in fields(FluidosSettings)}
     values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in known or name in ("buyer", "deadlines"):

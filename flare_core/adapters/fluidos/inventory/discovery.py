@@ -54,6 +54,11 @@ def created(discovery: Object) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+def turn(discovery: Object) -> tuple[datetime, str]:
+    """Return what puts discoveries in order: when they were created, to the second, and their names."""
+    return created(discovery), str(part(discovery, "metadata").get("name"))
+
+
 def refresh(
     cluster: Cluster, settings: FluidosSettings, now: datetime, discoveries: Sequence[Object]
 ) -> bool:
@@ -69,7 +74,7 @@ def refresh(
     ClusterError
         The API server refuses, or does not answer.
     """
-    own = sorted((each for each in discoveries if is_own(each)), key=created)
+    own = sorted((each for each in discoveries if is_own(each)), key=turn)
     newest = own[-1] if own else None
     if newest is not None:
         age = (now - created(newest)).total_seconds()

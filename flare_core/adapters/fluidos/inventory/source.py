@@ -137,16 +137,16 @@ class Source:
             raise UnavailableError(f"no Discovery has succeeded yet: {why}")
         age = (now - max(map(discovery.created, answered))).total_seconds()
         if age > self._settings.stale_s:
-            last = max(discoveries, key=discovery.created)
+            last = max(discoveries, key=discovery.turn)
             raise UnavailableError(f"no Discovery has succeeded for {age:.0f} s: {_told(last)}")
 
     def _in_between(self, discoveries: Sequence[Object]) -> bool:
         """Whether candidates were deleted and the Discovery that brings them back is not done."""
-        newest = max(discoveries, key=discovery.created)
+        newest = max(discoveries, key=discovery.turn)
         return self._settings.delete_candidates and discovery.phase(newest) in ("", "Running")
 
     def _read(self, objects: Sequence[Json], sold: Sequence[Sold]) -> Inventory:
-        newest = max(filter(_has_answer, _of(objects, DISCOVERY)), key=discovery.created, default=None)
+        newest = max(filter(_has_answer, _of(objects, DISCOVERY)), key=discovery.turn, default=None)
         if newest is not None and discovery.phase(newest) != "Solved":
             objects = _of(objects, NODE) + _of(objects, POD)  # every provider answered that it sells nothing
         try:
