@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from lightkube.config.kubeconfig import SingleConfig
 
 from flare_core import read_intent
@@ -194,3 +196,8 @@ def test_transactions_are_read_only_to_delete_them() -> None:
         "delete",
         "get",
     }
+
+
+def test_the_manifest_of_the_documentation_is_the_one_for_the_default_settings() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "fluidos-rbac.yaml"
+    assert list(yaml.safe_load_all(page.read_text())) == list(manifest(FluidosSettings()))

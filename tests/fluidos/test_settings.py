@@ -1,5 +1,7 @@
 """Settings are checked when they are made, and read from variables."""
 
+from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +77,13 @@ def test_a_deadline_lies_ahead(field: str, value: float) -> None:
     wrong: Any = {field: value}
     with pytest.raises(OptionsError, match=field):
         Deadlines(**wrong)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "fluidos.md").read_text()
+    table = page.partition("## Settings")[2].partition("## Rights")[0]
+    for each in (*fields(FluidosSettings), *fields(Deadlines)):
+        assert f"`{each.name}`" in table, each.name
+    for name, value in asdict(Deadlines()).items():
+        assert f"`{name}` {value:g}" in table
+    assert "| `refresh_s`, `stale_s` | 60, 600 |" in table
