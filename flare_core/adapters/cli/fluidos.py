@@ -1,22 +1,30 @@
 """``flare fluidos``: what would be created, what the federation offers, whether all is there to buy."""
 
 import os
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from flare_core.adapters.cli import console
 from flare_core.adapters.cli import options as opt
 from flare_core.adapters.cli.inputs import check_stdin, now_or, read_intent_files, read_offers, tell_warnings
 from flare_core.adapters.cli.output import REFUSED, clean, emit, emit_drawn, emit_json, note
 
 if TYPE_CHECKING:
     from flare_core import Inventory
+    from flare_core.adapters.fluidos.buying.sweep import Orphan
     from flare_core.adapters.fluidos.cluster import Cluster
     from flare_core.adapters.fluidos.settings import FluidosSettings
+    from flare_core.adapters.gateway.store import Store
 
 fluidos = typer.Typer(help="FLUIDOS: render the objects, read the federation, check what is there.")
 
-_CLUSTER = "Cluster"
+_CLUSTER: Final = "Cluster"
+_PAUSE_S: Final = 0.5
 Kubeconfig: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -169,6 +177,72 @@ def doctor(
 
 
 @fluidos.command()
+def sweep(
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Undo what is found; without it, it is only listed.")
+    ] = False,
+    store: console.StoreUrl = None,
+    config: console.Config = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Find what FLARE has created and no order of the gateway stands behind, as after a restored store.
+
+    The store has to be that of all gateways that buy for this FLUIDOS namespace: what it does not know goes.
+    Leaves with status 3 while anything is left.
+    """
+    found = console.loaded(config, store_url=store)
+    with console.telling(as_json), console.opened(found) as books, _connected(kubeconfig, context) as cluster:
+        orphans = _swept(cluster, _settings(namespace), books, undo)
+    if as_json:
+        emit_json({"orphans": [asdict(each) for each in orphans]})
+    else:
+        emit("".join(f"{clean(line)}\n" for each in orphans for line in _told(each)))
+    if any(each.waits or not undo for each in orphans):
+        raise typer.Exit(REFUSED)
+
+
+def _told(orphan: "Orphan") -> Iterator[str]:
+    yield f"{orphan.order}: {', '.join(orphan.objects)}"
+    yield from (f"  waits for {each}" for each in orphan.waits)
+    yield from (f"  cannot be undone: {each}" for each in orphan.leftovers)
+
+
+def _swept(
+    cluster: "Cluster", settings: "FluidosSettings", books: "Store", undo: bool
+) -> "tuple[Orphan, ...]":
+    """Look, and where that is wanted undo, until nothing is waited for or time is up."""
+    from flare_core.adapters.fluidos.buying.sweep import sweep as swept
+    from flare_core.adapters.fluidos.errors import ClusterError
+    from flare_core.adapters.gateway.orders import living
+    from flare_core.errors import OptionsError
+
+    def alive() -> tuple[str, ...]:
+        with books.read() as connection:
+            return living(connection)
+
+    until = time.monotonic() + settings.deadlines.release_s
+    known: dict[str, Orphan] = {}
+    while True:
+        try:
+            orphans = swept(cluster, settings, alive, datetime.now(UTC), dry_run=not undo)
+        except ClusterError as error:
+            raise OptionsError("cluster", error.message) from None
+        known = {order: replace(each, waits=()) for order, each in known.items()}
+        for each in orphans:
+            before = known.setdefault(each.order, each)
+            leftovers = dict.fromkeys((*before.leftovers, *each.leftovers))
+            known[each.order] = replace(before, waits=each.waits, leftovers=tuple(leftovers))
+        waits = any(each.waits for each in known.values())
+        if not undo or not waits or time.monotonic() > until:
+            return tuple(known.values())
+        time.sleep(_PAUSE_S)
+
+
+@fluidos.command()
 def rbac(
     account: Annotated[str, typer.Option(metavar="NAME", help="Service account of the backend.")] = "flare",
     account_namespace: Annotated[str, typer.Option(metavar="NAME", help="Where it lies.")] = "flare",
@@ -188,8 +262,6 @@ def rbac(
 
 
 def _settings(namespace: str | None) -> "FluidosSettings":
-    from dataclasses import replace
-
     from flare_core.adapters.fluidos.settings import read_settings
 
     found = read_settings(os.environ)

@@ -86,6 +86,13 @@ def orders_of(connection: Connection, intent: str) -> tuple[Purchase, ...]:
     return tuple(map(purchase_of, connection.execute(query)))
 
 
+def living(connection: Connection) -> tuple[str, ...]:
+    """Return the keys of all orders of which anything may be left at a backend."""
+    return tuple(
+        connection.scalars(select(orders.c.key).where(orders.c.done.is_(False)).order_by(orders.c.key))
+    )
+
+
 def purchase_of(row: Row[tuple[Any, ...]]) -> Purchase:
     """Return the order of a row."""
     return Purchase(

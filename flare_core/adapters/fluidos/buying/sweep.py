@@ -1,7 +1,7 @@
 """Orphans: what carries FLARE's label and has no order behind it any more, as after a restored store."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,7 +40,7 @@ class Orphan:
 def sweep(
     cluster: Cluster,
     settings: FluidosSettings,
-    keys: Collection[str],
+    keys: Collection[str] | Callable[[], Collection[str]],
     now: datetime,
     *,
     dry_run: bool = True,
@@ -50,14 +50,14 @@ def sweep(
     Parameters
     ----------
     keys
-        The keys of all orders that live; everything else that FLARE made for this FLUIDOS namespace goes.
+        The keys of all orders that live; everything else that FLARE made for this FLUIDOS namespace goes. A
+        function is called after the cluster was looked at, so that an order that comes meanwhile is known.
 
     Raises
     ------
     ClusterError
         The cluster does not answer.
     """
-    alive = {names.label_value(key) for key in keys}
     federation = names.label_value(settings.namespace)
     of_all = f"{names.selector()},{FEDERATION}={federation},{names.ORDER}"
     found: dict[str, list[str]] = defaultdict(list)
@@ -68,9 +68,9 @@ def sweep(
     ):
         for item in cluster.list(kind, namespace, labels=of_all).items:
             order = item["metadata"]["labels"][names.ORDER]
-            if order not in alive:
-                found[order].append(f"{kind.kind} {item['metadata']['name']}")
-    orphans = tuple(Orphan(order, tuple(sorted(found[order]))) for order in sorted(found))
+            found[order].append(f"{kind.kind} {item['metadata']['name']}")
+    alive = {names.label_value(key) for key in (keys() if callable(keys) else keys)}
+    orphans = tuple(Orphan(order, tuple(sorted(found[order]))) for order in sorted(found.keys() - alive))
     if dry_run:
         return orphans
     return tuple(_undone(cluster, settings, orphan, now) for orphan in orphans)
