@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from flare_core.candidates.latency import with_latency
 from flare_core.candidates.screen import screen
@@ -37,7 +35,7 @@ from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Status
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
-from flare_core.requirements.types import Objective, Requirements, Workload
+from flare_core.requirements.types import Objective, Requirements
 from flare_core.solve.cpsat import Run
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search, search_within
@@ -128,10 +126,8 @@ def answer(
     started: float,
 ) -> Plan:
     """Return the plan that `found` describes, checked."""
-    _refuse_unsupported(problem, found)
     means = _means(problem, options, started, several=problem.several)
     table = settle(Table.of(problem, found), intents, means)
-    _refuse_unsupported(table.problem, table.found)
     plan = _plan(intents, table, options, started)
     _verify(plan, intents, inventory, options)
     return plan
@@ -236,43 +232,6 @@ def _gap(best: float | None, bound: float | None) -> float | None:
     if best is None or bound is None:
         return None
     return round(abs(best - bound) / max(abs(best), abs(bound), 1e-9), 9)
-
-
-# --- what this version does not place ---------------------------------------------------------------
-
-
-def _refuse_unsupported(problem: Problem, found: Search) -> None:
-    """Refuse what would be placed by means that are not there yet, rather than call it infeasible."""
-    if found.outcome not in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
-        return
-    for ask, loads in zip(problem.asks, found.packing, strict=True):
-        missing = totals(ask, loads).tasks < ask.needs.tasks
-        if missing and _could_wave(ask):
-            raise NotSupportedError("workload.job.parallel_tasks", "a batch that has to run in waves")
-        if loads:
-            continue
-        for step in ask.found.funnel.steps:
-            if step.only and step.rule == "offer-calendar" and _could_wait(ask.needs):
-                raise NotSupportedError("workload.job", "a start after the times in which offers are closed")
-
-
-def _could_wait(needs: Requirements) -> bool:
-    """Whether a later start would still end by the deadline."""
-    return needs.deadline is None or needs.end is None or needs.end < needs.deadline
-
-
-def _could_wave(ask: Ask) -> bool:
-    """Whether the tasks of a batch could run one after another: time for two, and money for all."""
-    needs, found = ask.needs, ask.found
-    if needs.workload is not Workload.BATCH or needs.tasks == 1 or not len(found) or needs.length_s is None:
-        return False
-    if needs.deadline is not None and needs.deadline - needs.start < 2 * timedelta(seconds=needs.length_s):
-        return False
-    held = np.ones(len(found), np.int64)
-    paid_once = found.by_node[found.group_candidate]
-    np.maximum.at(held, found.group_candidate, np.where(paid_once, found.group_tasks, 1))
-    least = needs.tasks * float((found.task_total_ueur / held).min())
-    return needs.any_tasks or needs.max_total_ueur is None or least <= needs.max_total_ueur
 
 
 # --- the plan ---------------------------------------------------------------------------------------
@@ -424,8 +383,6 @@ def _instead(changed: "Intent", intents: "Sequence[Intent]", table: Table, run: 
     means = _means(table.problem, options, started, several=any(table.found.packing), run=run)
     try:
         found = instead(table, means.ask(means.lower(changed)), means)
-        if found is not None:
-            _refuse_unsupported(found.problem, found.found)
     except NotSupportedError:
         return None
     if found is None:

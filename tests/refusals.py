@@ -16,7 +16,7 @@ from flare_core.explanation.ladder import dropped
 from flare_core.explanation.relax import Placer, Solved
 from flare_core.intent.patch import merged
 from flare_core.placement.packing import Problem, totals
-from flare_core.quantities import parse_moment
+from flare_core.quantities import Rounding, parse_moment, parse_money_ueur
 from flare_core.requirements.lower import lower
 from flare_core.requirements.types import Objective, Requirements
 from flare_core.solve.search import search
@@ -107,8 +107,46 @@ def possible(world: World, gone: Collection[str] = ()) -> bool:
 
 
 def _has_plan(world: World) -> bool:
+    waves = _waves(world)
+    if waves > 1:
+        return _has_waves(world, waves)
     oracle = Oracle(world)
     return any(True for loads in oracle._ways(0, {}) for _ in oracle._judged(0, loads))
+
+
+def _waves(world: World) -> int:
+    """Return how many waves of a batch end by its deadline, as many as tasks without one; 1 for others."""
+    [need] = Oracle(world).needs
+    if need.kind != "batch" or not need.length:
+        return 1
+    deadline = at(world.intents[0], "constraints.deadline")
+    left_s = None if deadline is None else int((parse_moment(deadline) - parse_moment(NOW)).total_seconds())
+    return need.tasks if left_s is None else min(need.tasks, left_s // need.length)
+
+
+def _has_waves(world: World, waves: int) -> bool:
+    """Return whether a batch has a placement in so many waves: nothing but the total cost joins them."""
+    [intent] = world.intents
+    job, total = intent["workload"]["job"], at(intent, "constraints.max_total_cost")
+    tasks = 1 if job.get("completion_policy") == "Any" else job["parallel_tasks"]
+    cheapest: dict[int, int] = {}
+    for many in range(1, tasks + 1):
+        one = written(
+            written(intent, "constraints.max_total_cost", None), "workload.job.parallel_tasks", many
+        )
+        wave = Oracle(replace(world, intents=(written(one, "workload.job.completion_policy", None),)))
+        costs = [c.terms.total for loads in wave._ways(0, {}) for c in wave._judged(0, loads)]
+        if costs:
+            cheapest[many] = min(costs)
+    sums = {0: 0}
+    for _ in range(waves):
+        grown = [
+            (done + many, spent + cost) for done, spent in sums.items() for many, cost in cheapest.items()
+        ]
+        for done, spent in grown:
+            sums[done] = min(spent, sums.get(done, spent))
+    limit = None if total is None else parse_money_ueur(total, Rounding.DOWN)
+    return tasks in sums and (limit is None or sums[tasks] <= limit)
 
 
 def _lifted(world: World, gone: Collection[str]) -> World:

@@ -26,7 +26,7 @@ def warnings(view: View, found: Candidates) -> Iterator[str]:
         yield from _sentence(concerned, sentence)
     if needs.gpus:
         yield from _ratings(view, found)
-    if needs.workload is Workload.SERVICE:
+    if needs.workload is Workload.SERVICE and needs.needed is None:
         kept = inventory.label["calendar"].codes[found.rows] >= 0
         yield from _sentence(kept, "have maintenance or opening hours, which a service takes as they are")
 

@@ -6,9 +6,11 @@ to `ladder.UNLIMITED`.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from flare_core import quantities as q
+from flare_core.candidates.times import ends
 from flare_core.explanation import amounts, names
 from flare_core.explanation.case import Case, Values
 from flare_core.explanation.feasible import Space
@@ -35,14 +37,16 @@ def ladder(case: Case, space: Space, path: str, beside: Values) -> Ladder:
 
 
 def _deadline(case: Case, space: Space, path: str, beside: Values) -> Ladder:
-    """Return the end of a run that starts when it would; the default length where the deadline was it."""
+    """Return when the work could end; the default length where the deadline was it."""
     needs = case.needs
     if needs.workload is Workload.SERVICE:
         return Ladder((None,), lambda _: Step(None, {path: None, TOTAL: None}))
     if not needs.length_s or needs.end is None:
         return given_up(case, space, path, beside)
-    end = q.format_moment(needs.end)
-    return Ladder((end,), lambda moment: Step(moment, {path: moment}))
+    asked = int(needs.deadline.timestamp()) if needs.deadline else 0
+    later = [datetime.fromtimestamp(end, UTC) for end in ends(needs, case.inventory) if end > asked]
+    moments = [q.format_moment(moment) for moment in later]
+    return Ladder(moments, lambda moment: Step(moment, {path: moment}), ordered=True)
 
 
 def _spot(case: Case, space: Space, path: str, beside: Values) -> Ladder:

@@ -5,8 +5,7 @@ those after it give way altogether: the offered value next to what is asked, one
 country more, another name. Budgets go down from the cheapest placement until one micro-unit less is
 impossible. Each change is a merge patch on the intent; what is solved is the patched intent, read again.
 
-Work starts when the intent says so: a deadline moves to the end of a run that starts then, and no start is
-moved to where an offer's calendar would allow it.
+A deadline moves to the earliest end that the calendars of the offers and the needed times allow.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

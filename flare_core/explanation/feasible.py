@@ -15,6 +15,7 @@ import numpy as np
 
 from flare_core.candidates.screens import BY_RULE
 from flare_core.candidates.seats import seats
+from flare_core.candidates.times import turns
 from flare_core.candidates.view import View
 from flare_core.explanation.relax import (
     Handle,
@@ -197,6 +198,7 @@ class Space:
         nodes = np.where(nodes == ELASTIC, self.tasks, np.minimum(nodes, self.tasks))
         room = np.zeros(len(rows), np.int64)
         np.add.at(room, found.owner, nodes * np.minimum(found.tasks, self.tasks))
+        room *= turns(needs, self.inventory, rows)
         held = room > 0
         return rows[held], np.minimum(room[held], self.tasks)
 

@@ -10,7 +10,7 @@ Giving up one constraint can make another demand: without ``shared`` a task take
 interconnect the shape is asked of NVLink. `loosened` therefore returns both readings, so that giving up more
 never allows less.
 
-Work starts when the intent says so: a deadline that is too soon can be dropped, but no start is moved.
+A deadline can be dropped where it is not the length of the work itself; work then begins when it can.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -154,6 +154,7 @@ _FIGURES: Mapping[str, Callable[[Requirements], Requirements]] = MappingProxyTyp
         "constraints.max_total_cost": lambda needs: replace(needs, max_total_ueur=None),
         "constraints.energy.max_carbon_footprint": lambda needs: replace(needs, max_carbon_ug=None),
         "constraints.deadline": _on_time,
+        "constraints.availability": lambda needs: replace(needs, needed=None),
         SPOT: lambda needs: replace(needs, spot=True),
         "sla.availability": lambda needs: replace(needs, availability=None),
         "workload.resources.cpu": lambda needs: replace(needs, cpu_milli=None),

@@ -104,7 +104,10 @@ def settle(table: Table, intents: "Sequence[Intent]", means: Means) -> Table:
 
 def _too_late(ask: Ask) -> bool:
     """Whether it could not end by its deadline: then there is nothing to negotiate about, or to wait for."""
-    return any(limit.rule == "too-late" for limit in ask.needs.limits)
+    needs = ask.needs
+    return (
+        needs.deadline is not None and needs.end is not None and not needs.start < needs.end <= needs.deadline
+    )
 
 
 def _negotiated(table: Table, intent: "Intent", means: Means) -> Table:

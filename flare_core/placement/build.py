@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +31,9 @@ from flare_core.topology.shapes import set_class
 
 
 class Seat(NamedTuple):
-    """One task on one node."""
+    """One task on one node; ``start`` as in `Load`."""
 
+    start: int
     offer: int
     node: int
     gpus: tuple[int, ...]
@@ -40,20 +41,20 @@ class Seat(NamedTuple):
 
 
 def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat]]]:
-    """Return the seats of every intent in task order, by offer id, then node, then GPUs; and their packing.
+    """Return the seats of every intent in task order, by start, offer id, node, GPUs; and their packing.
 
     The GPUs of each node are chosen for all its tasks together, so some may come into seats of another grade:
     as good altogether, or better where the search was cut short.
     """
-    on_node: dict[tuple[int, int], dict[int, list[Load]]] = {}
+    on_node: dict[tuple[int, int, int], dict[int, list[Load]]] = {}
     for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
         for load in loads:
-            node = (int(ask.found.group[load.group]), load.node)
+            node = (int(ask.found.group[load.group]), load.node, load.start)
             on_node.setdefault(node, {}).setdefault(i, []).append(load)
     spans = [span_of(ask, loads) for ask, loads in zip(problem.asks, packing, strict=True)]
     seats: list[list[Seat]] = [[] for _ in problem.asks]
-    counted: list[Counter[tuple[int, int]]] = [Counter() for _ in problem.asks]
-    for (group, v), guests in on_node.items():
+    counted: list[Counter[tuple[int, int, int]]] = [Counter() for _ in problem.asks]
+    for (group, v, start), guests in on_node.items():
         chosen = seat(
             problem.inventory,
             group,
@@ -63,11 +64,14 @@ def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat
         offer = int(problem.inventory.groups.offer[group])
         for i, tasks in zip(guests, chosen, strict=True):
             owner = problem.asks[i].found.group_candidate
-            seats[i] += [Seat(offer, number, one.gpus, int(owner[one.group])) for one in tasks]
-            counted[i].update((one.group, v) for one in tasks)
+            seats[i] += [Seat(start, offer, number, one.gpus, int(owner[one.group])) for one in tasks]
+            counted[i].update((one.group, v, start) for one in tasks)
     again = tuple(
         tuple(
-            sorted(Load(int(ask.found.group_candidate[g]), g, v, tasks) for (g, v), tasks in counts.items())
+            sorted(
+                Load(int(ask.found.group_candidate[g]), g, v, tasks, start)
+                for (g, v, start), tasks in counts.items()
+            )
         )
         for ask, counts in zip(problem.asks, counted, strict=True)
     )
@@ -106,10 +110,11 @@ _Row = tuple[int, int, int, int, bool, int, int, int, int, str | None, int, tupl
 def _rows(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Iterator[_Row]:
     for i, (ask, own) in enumerate(zip(problem.asks, all_seats, strict=True)):
         found = ask.found
-        start, end = _epoch(ask.needs.start), _epoch(ask.needs.end)
-        paid: set[tuple[int, int]] = set()
+        first, last = _epoch(ask.needs.start), _epoch(ask.needs.end)
+        paid: set[tuple[int, int, int]] = set()
         for task, here in enumerate(own):
-            j, node = here.candidate, (here.offer, here.node)
+            j, node = here.candidate, (here.start, here.offer, here.node)
+            start, end = first + here.start, last + here.start if last >= 0 else last
             price = 0 if found.by_node[j] and node in paid else int(found.task_ueur[j])
             paid.add(node)
             ppm, share = int(found.efficiency_ppm[j]), _share(ask, j)
@@ -163,10 +168,10 @@ def placed(
         relaxed=tuple(_relaxed(ask, inventory, loads, own, wishes)),
         hourly_ueur=sums.hourly_ueur,
         total_ueur=None if needs.end is None else sums.total_ueur,
-        start=needs.start,
-        end=needs.end,
+        start=needs.start + timedelta(seconds=min(load.start for load in loads)),
+        end=None if needs.end is None else needs.end + timedelta(seconds=sums.last_start),
         latency_ms=float(found.network_ms[used].max()) if found.latency_known[used].all() else None,
-        carbon_g_per_hour=round(sums.carbon_ug / 1e6, 6) if found.carbon_known[used].all() else None,
+        carbon_g_per_hour=round(sums.carbon_peak_ug / 1e6, 6) if found.carbon_known[used].all() else None,
         performance_tflops=sums.performance_mtflops / 1000 if found.performance_known[used].all() else None,
         availability_percent=_availability(ask, inventory, loads, used),
         headroom=Headroom(replicas, hourly) if needs.auto_scale else None,

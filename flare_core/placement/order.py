@@ -15,7 +15,8 @@ class Value(NamedTuple):
     """The place of a packing in the order: smaller is better, field by field.
 
     ``prefixes`` are those that gangs use of the fabric's paths, the shortest first: few are close together.
-    ``left_milli`` is the fragmentation, see `placement.nodes.left_milli`.
+    ``last_start`` adds up when the last tasks of the intents begin, which is how early they end: their length
+    is given. ``left_milli`` is the fragmentation, see `placement.nodes.left_milli`.
 
     ``offers`` are the rows of the offers in task order (rows ascend with offer ids), ``node_numbers`` the
     numbers of the nodes likewise.
@@ -30,6 +31,7 @@ class Value(NamedTuple):
     prefixes: tuple[int, ...]
     latency_us: int
     carbon_ug: int
+    last_start: int
     headroom: int
     left_milli: int
     providers: int
@@ -43,7 +45,7 @@ def value(problem: Problem, packing: Packing) -> Value:
     pairs = list(zip(problem.asks, packing, strict=True))
     sums = [totals(ask, loads) for ask, loads in pairs]
     nodes = {
-        (int(ask.found.group[load.group]), load.node): int(ask.found.provider[load.candidate])
+        (int(ask.found.group[load.group]), load.node, load.start): int(ask.found.provider[load.candidate])
         for ask, loads in pairs
         for load in loads
     }
@@ -58,6 +60,7 @@ def value(problem: Problem, packing: Packing) -> Value:
         prefixes=_added(s.prefixes for s in sums),
         latency_us=sum(s.latency_us for s in sums),
         carbon_ug=sum(s.carbon_ug for s in sums),
+        last_start=sum(s.last_start for s in sums),
         headroom=-sum(most_more(problem, packing, i)[0] for i in range(len(pairs))),
         left_milli=sum(left_milli(problem, packing)),
         providers=len(set(nodes.values())),

@@ -52,13 +52,15 @@ class Problem:
 class Load(NamedTuple):
     """Tasks of one intent on one node.
 
-    ``group`` indexes the intent's candidate groups, ``node`` counts the nodes of that group from 0.
+    ``group`` indexes the intent's candidate groups, ``node`` counts the nodes of that group from 0, ``start``
+    is how many seconds later than the plan they begin.
     """
 
     candidate: int
     group: int
     node: int
     tasks: int
+    start: int = 0
 
 
 Loads = tuple[Load, ...]
@@ -69,8 +71,10 @@ Packing = tuple[Loads, ...]
 class Totals(NamedTuple):
     """The terms of one intent's placement.
 
-    ``span`` is a gang's (see `candidates.types.Fabric`), 0 for others; ``prefixes`` how many different path
-    prefixes of each length it uses.
+    ``hourly_ueur`` and ``carbon_peak_ug`` are the highest at any moment, ``carbon_ug`` is the sum over all
+    tasks; ``last_start`` is when its last task begins, seconds after the plan. ``span`` is a gang's (see
+    `candidates.types.Fabric`), 0 for others; ``prefixes`` how many different path prefixes of each length it
+    uses.
     """
 
     tasks: int
@@ -83,6 +87,8 @@ class Totals(NamedTuple):
     prefixes: tuple[int, ...]
     latency_us: int
     carbon_ug: int
+    carbon_peak_ug: int
+    last_start: int
     span: int
     off_fabric: bool
 
@@ -92,22 +98,24 @@ def totals(ask: Ask, loads: Loads) -> Totals:
     needs, found, score = ask.needs, ask.found, ask.score
     whole, cost = per_node(needs, found), task_cost(needs, found)
     span, off_fabric = span_of(ask, loads), is_off_fabric(ask, loads)
-    tasks = misses = primary = hourly = in_term = total = speed = carbon = 0
-    begun: set[tuple[int, int]] = set()
+    tasks = misses = primary = in_term = total = speed = 0
+    begun: set[tuple[int, int, int]] = set()
+    by_start: dict[int, list[int]] = {}
     for load in loads:
         j, t = load.candidate, load.tasks
-        node = (int(found.group[load.group]), load.node)
+        node = (int(found.group[load.group]), load.node, load.start)
         new = int(node not in begun)
         begun.add(node)
         paid = new if found.by_node[j] else t
         tasks += t
         misses += t * (int(found.misses[j]) + off_fabric)
         primary += t * int(score.task[j]) + (new * int(score.node[j]) if whole[j] else 0)
-        hourly += paid * int(found.task_ueur[j])
+        at = by_start.setdefault(load.start, [0, 0])
+        at[0] += paid * int(found.task_ueur[j])
+        at[1] += t * int(found.carbon_ug[j])
         in_term += paid * int(cost[j])
         total += paid * int(found.task_total_ueur[j])
         speed += t * int(found.performance_mtflops[j])
-        carbon += t * int(found.carbon_ug[j])
         if span:
             primary += t * int(score.fabric[j, span])
             speed -= t * int(found.fabric.loss[j, span])
@@ -116,6 +124,7 @@ def totals(ask: Ask, loads: Loads) -> Totals:
     primary += max((int(score.peak[j]) for j in used), default=0)
     latency = max((int(found.latency_us[j]) for j in used), default=0)
     prefixes = prefixes_of(ask, loads)
+    hourly, peak = _peaks(by_start, needs.length_s)
     return Totals(
         tasks,
         misses,
@@ -126,10 +135,28 @@ def totals(ask: Ask, loads: Loads) -> Totals:
         speed,
         prefixes,
         latency,
-        carbon,
+        sum(carbon for _, carbon in by_start.values()),
+        peak,
+        max(by_start, default=0),
         span,
         bool(off_fabric),
     )
+
+
+def _peaks(by_start: dict[int, list[int]], length_s: int | None) -> tuple[int, int]:
+    """Return the highest hourly price and emission at any moment; both rise only where tasks begin."""
+    if len(by_start) < 2 or length_s is None:
+        hourly, carbon = next(iter(by_start.values()), (0, 0))
+        return hourly, carbon
+    begun = sorted(by_start)
+    highest, running, first = [0, 0], [0, 0], 0
+    for now in begun:
+        running = [a + b for a, b in zip(running, by_start[now], strict=True)]
+        while begun[first] + length_s <= now:
+            running = [a - b for a, b in zip(running, by_start[begun[first]], strict=True)]
+            first += 1
+        highest = [max(a, b) for a, b in zip(highest, running, strict=True)]
+    return highest[0], highest[1]
 
 
 def nodes_of(ask: Ask, loads: Loads) -> int:

@@ -1,14 +1,12 @@
 """What becomes of each field of an intent: the table that answers "is this field ignored?" with no.
 
 A fate is ``rule:<name>`` (a `Limit` of that rule judges single offers), ``meaning: ...`` (a figure of the
-`Requirements`), ``negotiated: ...`` (a term of `negotiation`), ``carried`` (goes to the deployment unchanged)
-or ``refused: ...`` (`NotSupportedError`). ``*`` stands for any index of a list.
+`Requirements`), ``negotiated: ...`` (a term of `negotiation`) or ``carried`` (goes to the deployment
+unchanged). ``*`` stands for any index of a list.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-_NEEDED_TIMES = "refused: times in which the capacity is needed"
 
 FIELD_FATES: Mapping[str, str] = MappingProxyType(
     {
@@ -66,14 +64,14 @@ FIELD_FATES: Mapping[str, str] = MappingProxyType(
         "constraints.deadline": "rule:too-late",
         "constraints.preemptible": "rule:spot",
         "constraints.providers": "rule:one-of",
-        "constraints.availability.window_start": _NEEDED_TIMES,
-        "constraints.availability.window_end": _NEEDED_TIMES,
-        "constraints.availability.timezone": _NEEDED_TIMES,
-        "constraints.availability.days_of_week": _NEEDED_TIMES,
-        "constraints.availability.blackout_dates": _NEEDED_TIMES,
-        "constraints.availability.maintenance_windows.*.start": _NEEDED_TIMES,
-        "constraints.availability.maintenance_windows.*.end": _NEEDED_TIMES,
-        "constraints.availability.maintenance_windows.*.frequency": _NEEDED_TIMES,
+        "constraints.availability.window_start": "rule:needed-times",
+        "constraints.availability.window_end": "rule:needed-times",
+        "constraints.availability.timezone": "rule:needed-times",
+        "constraints.availability.days_of_week": "rule:needed-times",
+        "constraints.availability.blackout_dates": "rule:needed-times",
+        "constraints.availability.maintenance_windows.*.start": "rule:needed-times",
+        "constraints.availability.maintenance_windows.*.end": "rule:needed-times",
+        "constraints.availability.maintenance_windows.*.frequency": "rule:needed-times",
         "constraints.negotiation.max_negotiation_rounds": "negotiated: in how many steps limits give way",
         "constraints.negotiation.price_flexibility": "negotiated: how far price limits give way",
         "constraints.negotiation.resource_flexibility": "negotiated: how far GPU minima give way",

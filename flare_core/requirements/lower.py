@@ -1,18 +1,19 @@
 """From an intent to what it asks: one small function for each section.
 
 Past this module no field is left to be looked at: each is a `Limit` on single offers, a figure of the
-`Requirements`, a term of `negotiation`, carried to the deployment unchanged, or refused with
-`NotSupportedError` because this version does not place it. `FIELD_FATES` in `fates` tells which.
+`Requirements`, a term of `negotiation`, or carried to the deployment unchanged. `FIELD_FATES` in `fates`
+tells which.
 
 Limits stand in the order in which the funnel names reasons: the model, the memory and the number of the
 GPUs, then the rest of the resources, what the offer is, what it costs, and when it is there.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from flare_core.errors import ErrorCode, IntentError, NotSupportedError, found_expected
+from flare_core.errors import ErrorCode, IntentError, found_expected
+from flare_core.inventory.calendar import DAYS, Calendar, Maintenance
 from flare_core.quantities import format_duration, format_moment
 from flare_core.requirements.types import (
     Limit,
@@ -51,12 +52,9 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
 
     Raises
     ------
-    NotSupportedError
-        For a field that is understood but that this version does not place.
     IntentError
         For a timeout that ends after the year 2200.
     """
-    _refuse_unsupported(intent)
     workload, asked, sla = intent.workload, intent.constraints, intent.sla
     kind, resources = Workload(workload.type), workload.resources
     joint = kind is Workload.SERVICE and workload.tasks > 1 and sla.availability > 0
@@ -79,6 +77,7 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         start=now,
         end=end,
         deadline=_deadline(intent),
+        needed=_needed(intent),
         spot=asked.preemptible or (resources.gpu is not None and resources.gpu.interruptible),
         share=_share(resources.gpu),
         linking=_linking(resources.gpu),
@@ -109,17 +108,6 @@ def _limits(intent: "Intent", wishes: tuple[Limit, ...]) -> Iterator[Limit]:
     yield from _energy(asked.energy)
     yield from _trust(asked)
     yield from _money(asked)
-
-
-# --- what is refused -----------------------------------------------------------------------------
-
-
-def _refuse_unsupported(intent: "Intent") -> None:
-    asked = intent.constraints
-    # Where no time is named the whole time is needed: of a job that is its run, which is judged anyway.
-    when = asked.availability
-    if when is not None and (intent.workload.type == "service" or when.model_fields_set - {"timezone"}):
-        raise NotSupportedError("constraints.availability", "times in which the capacity is needed")
 
 
 # --- limits on single offers ---------------------------------------------------------------------
@@ -303,11 +291,15 @@ def _money(asked: "Constraints") -> Iterator[Limit]:
 
 
 def _time(intent: "Intent", now: datetime, end: datetime | None) -> Iterator[Limit]:
-    deadline = _deadline(intent)
-    if deadline is not None and end is not None and (end > deadline or end <= now):
-        until = format_moment(deadline)
-        yield Limit("constraints.deadline", "too-late", "", until, False, Topic.OTHER, "seconds")
     yield Limit("", "offer-calendar", "calendar", True, True, Topic.OTHER, "")
+    if intent.constraints.availability is not None:
+        yield Limit("constraints.availability", "needed-times", "calendar", True, True, Topic.OTHER, "")
+    deadline = _deadline(intent)
+    if deadline is not None and end is not None:
+        # A deadline that is the length of the work is the shape of it, but where there is no time at all.
+        shape = intent.workload.type != "service" and intent.workload.job.timeout is None and end > now
+        path, until = "" if shape else "constraints.deadline", format_moment(deadline)
+        yield Limit(path, "too-late", "", until, False, Topic.OTHER, "seconds")
 
 
 def _least(
@@ -358,6 +350,28 @@ def _end(intent: "Intent", now: datetime) -> tuple[datetime | None, tuple[str, .
     left_s = max(0, int((deadline - now).total_seconds()))
     assumed = f"no timeout: the time until the deadline is assumed, {format_duration(left_s)}"
     return now + timedelta(seconds=left_s), (assumed,)
+
+
+def _needed(intent: "Intent") -> Calendar | None:
+    """Return when the capacity is needed."""
+    asked = intent.constraints.availability
+    if asked is None:
+        return None
+    opens, closes = asked.window_start, asked.window_end
+    return Calendar(
+        zone=asked.timezone,
+        window=None if opens is None or closes is None else (_seconds(opens), _seconds(closes)),
+        days=frozenset(DAYS.index(day) for day in asked.days_of_week or DAYS),
+        blackout=frozenset(day.toordinal() for day in asked.blackout_dates),
+        maintenance=tuple(
+            Maintenance(int(each.start.timestamp()), int(each.end.timestamp()), each.frequency == "monthly")
+            for each in asked.maintenance_windows
+        ),
+    )
+
+
+def _seconds(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60
 
 
 def _deadline(intent: "Intent") -> datetime | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from flare_core.errors import ErrorCode
+from flare_core.inventory.calendar import Calendar
 
 
 class Workload(StrEnum):
@@ -117,9 +118,12 @@ class Requirements:
     cpu_milli, memory_mib, storage_mib
         What one task needs beside; None is not asked (and an unknown capacity then does not matter).
     start, end
-        When every task runs; ``end`` None is a service without end.
+        When every task runs that starts at once; ``end`` None is a service without end.
     deadline
         By when every task has to end, None where nobody said.
+    needed
+        When the capacity is needed, None where nobody said: then that is the run of a job, and a service
+        takes an offer's maintenance and opening hours as they are.
     length_s
         ``end - start`` in seconds, None without end.
     spot
@@ -160,6 +164,7 @@ class Requirements:
     start: datetime
     end: datetime | None
     deadline: datetime | None
+    needed: Calendar | None
     spot: bool
     share: Share | None
     linking: Linking

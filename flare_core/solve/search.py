@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from flare_core.candidates.times import moves
 from flare_core.model.draft import size
 from flare_core.model.families import rules_of
 from flare_core.options import Options
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
-from flare_core.solve import lexicographic
+from flare_core.requirements.types import Workload
+from flare_core.solve import lexicographic, waves
 from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.closed import close_gang, closed_form
 from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
+from flare_core.solve.starts import Moment, at, at_once, begun, best_of, moments
 
 Watch = Callable[[float, float | None, float | None], None]
 
@@ -60,8 +63,32 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     nothing: Packing = tuple(() for _ in problem.asks)
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
+    if problem.several:
+        part = at_once(problem)
+        found = _together(part, run, watch, ties=ties)
+        return found if part is problem else _over(found, problem, part)
+    if not moves(problem.asks[0].needs):
+        return _together(problem, run, watch, ties=ties)
+    if problem.asks[0].needs.workload is Workload.BATCH:
+        found = waves.search(problem, lambda part: _together(part, run, None, ties=ties), run)
+        if found is not None:
+            return found
+    listed = moments(problem)
+    tell = watch if len(listed) == 1 else None  # what is known of one moment is not known of all
+    return best_of(problem, (_beginning(problem, moment, run, tell, ties=ties) for moment in listed))
+
+
+def _beginning(problem: Problem, moment: Moment, run: Run, watch: Watch | None, *, ties: bool) -> Search:
+    """Search for a placement that begins at a moment."""
+    part = at(problem, moment)
+    found = _together(part, run, watch, ties=ties)
+    return replace(found, packing=begun(problem.asks[0], part.asks[0], found.packing, moment.start))
+
+
+def _together(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
+    """Search for a plan in which everything begins at once."""
     if all(cannot_fit(ask) for ask in problem.asks):
-        return _none(nothing, "capacity")
+        return _none(tuple(() for _ in problem.asks), "capacity")
     return _closed(problem) or _gang(problem) or _searched(problem, run, watch, ties=ties)
 
 

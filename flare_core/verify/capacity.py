@@ -72,10 +72,16 @@ def _check_whole(fresh: bool, guests: Sequence[Use]) -> Violations:
     path, offer = guests[0].row.path, guests[0].offer.id
     if not fresh:
         yield Violation("billing", path, f"a node of {offer} is billed whole and used already")
-    if len({guest.placement for guest in guests}) > 1:
+    if _shared(guests):
         yield Violation("billing", path, f"a node of {offer} is billed whole and given to several intents")
     if len({guest.row.spot for guest in guests}) > 1:
         yield Violation("billing", path, f"a node of {offer} is billed whole and both spot and on-demand")
+
+
+def _shared(guests: Sequence[Use]) -> bool:
+    """Whether tasks of several intents are on a node at the same moment, which begins where one starts."""
+    starts = {guest.row.start for guest in guests}
+    return any(len({guest.placement for guest in guests if guest.row.runs_at(at)}) > 1 for at in starts)
 
 
 def _cpu(intent: "Intent") -> int:

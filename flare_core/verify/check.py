@@ -141,11 +141,6 @@ def _check_suggested(
 
 
 def _check_placed(intent: "Intent", placed: Placed, used: Used, warnings: Sequence[str]) -> Violations:
-    when = intent.constraints.availability
-    # Without a time that it names, a job needs the time of its run, which is checked.
-    if when is not None and (intent.workload.type == "service" or when.model_fields_set - {"timezone"}):
-        found = "constraints.availability cannot be checked yet, and is not placed"
-        yield Violation("unsupported", placed.path, found)
     if placed.rejected:
         yield Violation("status", f"{placed.path}.error", "found an error on a placed intent")
     if placed.offer is not None:

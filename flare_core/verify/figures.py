@@ -36,7 +36,7 @@ def same(a: float | None, b: float | None, step: float = 0.0) -> bool:
 
 def check_figures(intent: "Intent", placed: Placed, used: Used) -> Violations:
     """Check every figure, and the limits that hold for the whole placement."""
-    carbon, availability = carbon_g_per_h(intent, used), availability_percent(intent, used)
+    carbon, availability = highest_carbon_g_per_h(intent, used), availability_percent(intent, used)
     for name, told, due, step in (
         ("latency_ms", placed.latency_ms, latency_ms(used), 0.0),
         # Emissions may be told in micro-grams for each task.
@@ -96,8 +96,19 @@ def _tflops(intent: "Intent", row: Row, offer: "Offer", apart: int) -> float | N
     return len(row.gpus) * float(share.part) * rating * row.efficiency * fabric_efficiency(offer, apart)
 
 
+def highest_carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
+    """Return the highest emission at any moment; None where a task's is unknown."""
+    if carbon_g_per_h(intent, used) is None:
+        return None
+    starts = {row.start for row, _ in used}
+    if len(starts) == 1:
+        return carbon_g_per_h(intent, used)
+    running = ([(row, offer) for row, offer in used if row.runs_at(moment)] for moment in starts)
+    return max(filter(None, (carbon_g_per_h(intent, together) for together in running)), default=0.0)
+
+
 def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
-    """Return Σ power × PUE × carbon intensity; None where one is unknown."""
+    """Return Σ power × PUE × carbon intensity over all tasks; None where one is unknown."""
     asked, total = intent.workload.resources, 0.0
     host_w = WATT_PER_CORE * (asked.cpu or 0) / 1000 + WATT_PER_GIB * (asked.memory or 0) / 1024
     for row, offer in used:

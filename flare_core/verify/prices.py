@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING
 
 from flare_core.quantities import format_eur, format_rate
+from flare_core.verify.calendar import why_closed
 from flare_core.verify.shares import share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
 
 def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Offer"]]) -> Violations:
     """Check every row's price, the sums, and the budgets."""
-    paid: set[tuple[int, int]] = set()
+    on_node: dict[tuple[int, int], list[Row]] = {}
     for row, offer in used:
-        node = (offer.row, row.node)
-        due = row_price(intent, row, offer, first=node not in paid)
-        paid.add(node)
+        earlier = on_node.setdefault((offer.row, row.node), [])
+        due = row_price(intent, row, offer, first=not any(other.runs_at(row.start) for other in earlier))
+        earlier.append(row)
         if due is not None and row.hourly_ueur != due:
             yield _differs(f"{row.path}.hourly_cost", format_rate(row.hourly_ueur), format_rate(due))
+    yield from _paid_through(used)
     hourly = highest_hourly(placed.rows)
     if placed.hourly_ueur != hourly:
         told = "null" if placed.hourly_ueur is None else format_rate(placed.hourly_ueur)
@@ -33,6 +36,29 @@ def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Of
         shown = ["null" if cost is None else format_eur(cost) for cost in (placed.total_ueur, total)]
         yield _differs(f"{placed.path}.total_cost", *shown)
     yield from _budgets(intent, placed.path, hourly, total)
+
+
+def _paid_through(used: Sequence[tuple[Row, "Offer"]]) -> Violations:
+    """Check that a node billed whole is paid from its first to its last use, once at any moment.
+
+    It is given back when its offer closes, and bought again.
+    """
+    on_node: dict[tuple[int, int], list[Row]] = {}
+    for row, offer in used:
+        if offer.billed_whole and row.hourly_ueur:
+            on_node.setdefault((offer.row, row.node), []).append(row)
+    offers = {offer.row: offer for _, offer in used}
+    for (at, _), rows in on_node.items():
+        offer = offers[at]
+        for row, following in pairwise(sorted(rows, key=lambda row: row.start)):
+            if row.end is None or row.end > following.start or not _gone(offer, row.end, following.start):
+                found = f"paid until {row.end} and from {following.start} on, expected without a pause"
+                yield Violation("billing", f"{following.path}.start_time", found)
+
+
+def _gone(offer: "Offer", end: datetime, start: datetime) -> bool:
+    """Whether nothing lies between an end and the next start, or the offer closes there."""
+    return end == start or why_closed(offer.text("calendar"), end, start) is not None
 
 
 def _differs(path: str, told: str, due: str) -> Violation:
@@ -56,7 +82,8 @@ def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | 
     Parameters
     ----------
     first
-        Whether no earlier task of the intent is on this node: on a node billed whole it carries the price.
+        Whether no earlier task of the intent is on this node then: on a node billed whole it carries the
+        price.
     """
     hourly = offer.whole("spot_ueur" if row.spot else "hourly_ueur")
     if hourly is None:

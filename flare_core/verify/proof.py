@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flare_core.verify.capacity import Use
-from flare_core.verify.figures import TOLERANCE, same, throughput_step, throughputs
+from flare_core.verify.figures import TOLERANCE, carbon_g_per_h, same, throughput_step, throughputs
 from flare_core.verify.offers import Offer
 from flare_core.verify.told import Objective, Placed, Told, Violation, Violations
 
@@ -89,7 +89,9 @@ def _first_term(intent: "Intent", placed: Placed, uses: Sequence[Use]) -> float 
         case "Latency_Minimization":
             return max((_latency_term(intent, use.offer) for use in uses), default=None)
         case "Energy_Efficiency":
-            return placed.carbon_g_per_hour
+            if intent.workload.type != "batch":
+                return placed.carbon_g_per_hour
+            return carbon_g_per_h(intent, [(use.row, use.offer) for use in uses])
         case _:
             return None
 

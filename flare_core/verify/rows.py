@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from flare_core.quantities import format_moment
-from flare_core.verify.calendar import why_closed
+from flare_core.verify.calendar import why_closed, why_missing, why_unneeded
 from flare_core.verify.offers import Rule
 from flare_core.verify.shares import check_share
 from flare_core.verify.told import Placed, Row, Violation, Violations
@@ -85,7 +85,8 @@ def _purchase(intent: "Intent", row: Row, offer: "Offer") -> Violations:
 
 def _times(intent: "Intent", placed: Placed, row: Row, offer: "Offer") -> Violations:
     deadline, due = intent.constraints.deadline, end_due(intent, row.start)
-    if row.start != placed.start:
+    together = intent.workload.type != "batch"  # whose tasks may run one after another
+    if together and row.start != placed.start:
         yield Violation(
             "time", f"{row.path}.start_time", f"found {row.start}, and the placement {placed.start}"
         )
@@ -96,11 +97,22 @@ def _times(intent: "Intent", placed: Placed, row: Row, offer: "Offer") -> Violat
     if deadline is not None and (row.end is None or row.end > deadline):
         found = f"found {row.end}, and constraints.deadline is {format_moment(deadline)}"
         yield Violation("time", f"{row.path}.end_time", found)
-    # A service without a need in time takes maintenance and opening hours as they are.
-    if intent.workload.type != "service" and row.end is not None:
-        why = why_closed(offer.text("calendar"), row.start, row.end)
-        if why is not None:
-            yield Violation("calendar", row.path, f"{offer.id} {why}")
+    yield from _calendars(intent, row, offer)
+
+
+def _calendars(intent: "Intent", row: Row, offer: "Offer") -> Violations:
+    """Check maintenance and opening hours; a service without a need in time takes them as they are."""
+    asked, calendar = intent.constraints.availability, offer.text("calendar")
+    if intent.workload.type == "service":
+        missing = None if asked is None else why_missing(asked, calendar, row.start, row.end)
+        reasons = [missing and f"{offer.id} {missing}"]
+    elif row.end is not None:
+        closed = why_closed(calendar, row.start, row.end)
+        unneeded = None if asked is None else why_unneeded(asked, row.start, row.end)
+        reasons = [closed and f"{offer.id} {closed}", unneeded and f"{intent.workload.name} {unneeded}"]
+    else:
+        return
+    yield from (Violation("calendar", row.path, why) for why in reasons if why)
 
 
 def end_due(intent: "Intent", start: datetime) -> datetime | None:
@@ -117,6 +129,9 @@ def end_due(intent: "Intent", start: datetime) -> datetime | None:
 
 def _span(placed: Placed) -> Violations:
     """Check that the placement lasts from its first start to its last end."""
+    first = min((row.start for row in placed.rows), default=placed.start)
+    if placed.start != first:
+        yield Violation("time", f"{placed.path}.start_time", f"found {placed.start}, expected {first}")
     ends = [row.end for row in placed.rows if row.end is not None]
     last = max(ends, default=None) if len(ends) == len(placed.rows) else None
     if placed.end != last:

@@ -146,18 +146,42 @@ SUNDAY = {
 
 
 @pytest.mark.parametrize(
-    ("start", "timeout", "open_then"),
+    ("changes", "removed"),
     [
-        (datetime(2026, 1, 18, 0, tzinfo=UTC), "2h", True),
-        (datetime(2026, 1, 18, 0, tzinfo=UTC), "7201s", False),
-        (datetime(2026, 1, 18, 4, tzinfo=UTC), "1h", True),
-        (datetime(2026, 1, 18, 3, 59, 59, tzinfo=UTC), "1h", False),
+        ({}, set()),  # it may begin after the maintenance
+        ({"workload.job.timeout": "166h"}, set()),
+        ({"workload.job.timeout": "597601s"}, {("", "offer-calendar")}),
+        ({"constraints.deadline": "2026-01-18T05:00:00Z", "workload.job.timeout": "1h"}, set()),
+        (
+            {"constraints.deadline": "2026-01-18T04:59:59Z", "workload.job.timeout": "1h"},
+            {("constraints.deadline", "too-late")},
+        ),
+        (
+            {"constraints.availability.days_of_week": ["Mon"], "workload.job.timeout": "25h"},
+            {("constraints.availability", "needed-times")},
+        ),
+        (
+            {
+                "constraints.availability.days_of_week": ["Mon"],
+                "constraints.deadline": "2026-01-19T01:59:59Z",
+            },
+            {("constraints.deadline", "too-late")},
+        ),
+        (
+            {
+                "constraints.availability.days_of_week": ["Mon"],
+                "constraints.deadline": "2026-01-19T02:00:00Z",
+            },
+            set(),
+        ),
     ],
 )
-def test_a_job_needs_its_offer_during_its_run_alone(start: datetime, timeout: str, open_then: bool) -> None:
-    found = screened(needs({**JOB, "workload.job.timeout": timeout}, now=start), [offer(SUNDAY)])
-    assert bool(len(found)) == open_then
-    assert removed_by(found) <= {("", "offer-calendar")}
+def test_a_job_needs_its_offer_during_its_run_alone(
+    changes: dict[str, object], removed: set[tuple[str, str]]
+) -> None:
+    """It is 03:00 on a Sunday, in the hours of maintenance, which are two."""
+    found = screened(needs({**JOB, **changes}, now=datetime(2026, 1, 18, 3, tzinfo=UTC)), [offer(SUNDAY)])
+    assert removed_by(found) == removed
 
 
 @pytest.mark.parametrize("until", [{}, {"constraints.deadline": "2026-01-19T00:00:00Z"}])

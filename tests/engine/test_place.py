@@ -10,7 +10,7 @@ import pytest
 
 import flare_core as flare
 from flare_core import engine
-from flare_core.errors import CancelledError, ErrorCode, InternalError, NotSupportedError, OptionsError
+from flare_core.errors import CancelledError, ErrorCode, InternalError, OptionsError
 from flare_core.placement.types import Outcome, Status
 from flare_core.requirements.lower import lower
 from tests.worlds import NOW, Json, World, intent, medium, offer, world
@@ -328,35 +328,30 @@ def test_time_is_measured_by_the_given_timer() -> None:
     assert plan.wall_time_s % 0.25 == 0
 
 
-# --- what is not placed yet -------------------------------------------------------------------------
+# --- what begins later -------------------------------------------------------------------------
 
 CLOSED = offer("a", availability={"window_start": "12:00", "window_end": "18:00"})
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "offered"),
+    ("asked", "offered", "starts"),
     [
+        (intent("j", "batch", 2, constraints__deadline="2026-01-15T14:00:00Z"), offer("a"), ["10", "12"]),
+        (intent("j", "job"), CLOSED, ["12"]),
         (
-            "workload.job.parallel_tasks",
-            intent("j", "batch", 3, constraints__deadline="2026-01-15T14:00:00Z"),
-            offer("a"),
-        ),
-        ("workload.job", intent("j", "job"), CLOSED),
-        (
-            "constraints.availability",
             intent(constraints__availability={"window_start": "09:00", "window_end": "17:00"}),
             offer("a"),
+            ["10"],
         ),
     ],
     ids=["waves", "closed", "calendar"],
 )
-def test_what_this_version_does_not_place_is_refused_and_not_called_infeasible(
-    path: str, asked: Json, offered: Json
-) -> None:
-    with pytest.raises(NotSupportedError) as caught:
-        world(asked, offered).place()
-    assert caught.value.path == path
-    assert "not supported yet" in str(caught.value)
+def test_what_cannot_begin_at_once_begins_later(asked: Json, offered: Json, starts: list[str]) -> None:
+    [placement] = world(asked, offered).place().to_dict()["placements"]
+    assert placement["status"] == "placed"
+    assert [row["start_time"] for row in placement["assignments"]] == [
+        f"2026-01-15T{hour}:00:00Z" for hour in starts
+    ]
 
 
 @pytest.mark.parametrize(

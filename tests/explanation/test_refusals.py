@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import combinations, islice
 from typing import Any
 
@@ -114,6 +115,7 @@ def _fewer(world: World, column: str, asked: list[str], needed: list[str]) -> It
 
 
 _LESS: tuple[tuple[str, Any], ...] = (
+    ("deadline", lambda said: q.format_moment(q.parse_moment(said) - timedelta(seconds=1))),
     ("max_hourly_cost", lambda said: q.format_rate(q.parse_rate_ueur_per_h(said, UP) - 1)),
     ("max_total_cost", lambda said: q.format_eur(q.parse_money_ueur(said, UP) - 1)),
     (

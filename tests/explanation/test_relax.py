@@ -165,6 +165,8 @@ def test_a_deadline_can_be_given_up_where_it_is_in_the_way() -> None:
     late = intent("j", "job", constraints__deadline="2026-01-15T11:59:59Z")
     in_time = intent("j", "job", constraints__deadline="2026-01-15T12:00:00Z")
     assert "constraints.deadline" in paths_of(flare.read_intent(late))
+    assert "constraints.deadline" in paths_of(flare.read_intent(in_time))  # for a later start
+    in_time["workload"]["job"].pop("timeout")  # the deadline is the length, and no constraint
     assert "constraints.deadline" not in paths_of(flare.read_intent(in_time))
 
 

@@ -48,7 +48,7 @@ def test_every_node_begins_with_its_own_lowest_gpu() -> None:
 def test_tasks_are_numbered_by_offer_then_node() -> None:
     one = problem(intent(tasks=3), offer("b"), offer("a", nodes=2))
     packing = ((load(one, "b"), load(one, "a", node=1), load(one, "a", node=0)),)
-    assert seats(one, packing)[0] == [Seat(0, 0, (0,), 0), Seat(0, 1, (0,), 0), Seat(1, 0, (0,), 1)]
+    assert seats(one, packing)[0] == [Seat(0, 0, 0, (0,), 0), Seat(0, 0, 1, (0,), 0), Seat(0, 1, 0, (0,), 1)]
 
 
 def test_nodes_have_the_numbers_of_the_inventory() -> None:

@@ -32,6 +32,8 @@ def test_sums_and_worst_values_over_two_offers() -> None:
         prefixes=(),
         latency_us=35_000,
         carbon_ug=3 * carbon,
+        carbon_peak_ug=3 * carbon,
+        last_start=0,
         span=0,
         off_fabric=False,
     )
@@ -55,7 +57,16 @@ def test_misses_are_counted_by_the_task_and_preference() -> None:
 
 def test_nothing_placed_is_nothing() -> None:
     nothing = totals(problem(intent(), offer("a")).asks[0], ())
-    assert nothing == Totals(0, 0, 0, 0, 0, 0, 0, (), 0, 0, 0, False)
+    assert nothing == Totals(0, 0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0, False)
+
+
+def test_what_is_paid_by_the_hour_is_the_highest_at_any_moment() -> None:
+    one = problem(intent("j", "batch", 4, workload__job__timeout="1h"), offer("a", price=2, gpus=2))
+    [node] = (load(one, "a"),)
+    begun = tuple(node._replace(start=start) for start in (0, 1800, 3600, 5401))
+    found = totals(one.asks[0], begun)
+    assert (found.hourly_ueur, found.total_ueur, found.last_start) == (2_000_000, 4_000_000, 5401)
+    assert found.carbon_peak_ug * 2 == found.carbon_ug
 
 
 def brute(domains: list[tuple[int, float]]) -> float:

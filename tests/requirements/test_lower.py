@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flare_core.errors import ErrorCode, IntentError, NotSupportedError
+from flare_core.errors import ErrorCode, IntentError
 from flare_core.requirements.types import Linking, Objective, Share, Topic, Workload
 from tests.candidates.worlds import JOB, NOW, needs, offer, removed_by, screened
 
@@ -151,10 +151,6 @@ def test_topics_follow_the_error_codes() -> None:
 
 
 GANG = {TYPE: "job", "workload.job.parallel_tasks": 2}
-REFUSED = [
-    ("constraints.availability", {"constraints.availability": {}}),
-    ("constraints.availability", {**JOB, "constraints.availability.days_of_week": ["Mon"]}),
-]
 ALLOWED = [
     {f"{GPU}.topology": "ring"},
     {f"{GPU}.topology": "any", f"{GPU}.count": 2},
@@ -163,18 +159,12 @@ ALLOWED = [
     {f"{GPU}.count": 0, f"{GPU}.multi_instance": True},
     {TYPE: "job", f"{GPU}.interconnect": "infiniband"},
     {**GANG, TYPE: "batch", f"{GPU}.interconnect": "infiniband"},
+    {"constraints.availability": {}},
     {**JOB, "constraints.availability.timezone": "Europe/Berlin"},
     {NEGOTIATION: {}},
     {NEGOTIATION: {"fallback_strategy": "fail"}},
     {NEGOTIATION: {"fallback_strategy": "fail", "price_flexibility": 0, "max_negotiation_rounds": 5}},
 ]
-
-
-@pytest.mark.parametrize(("path", "changes"), REFUSED)
-def test_what_is_not_placed_yet_is_refused_and_not_ignored(path: str, changes: dict[str, object]) -> None:
-    with pytest.raises(NotSupportedError, match="not supported yet") as caught:
-        needs(changes)
-    assert (caught.value.path, caught.value.code) == (path, ErrorCode.INVALID_FORMAT)
 
 
 @pytest.mark.parametrize("changes", ALLOWED)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from flare_core.candidates.screens import BY_RULE
-from flare_core.errors import NotSupportedError
 from flare_core.intent import field_paths
 from flare_core.requirements.fates import FIELD_FATES
 from tests.candidates.edges import EDGES, asking, saying
@@ -20,7 +19,6 @@ VOLUME = {"name": "v", "size": "1Gi", "type": "temporary", "path": "/v"}
 SOURCE = {"type": "s3", "uri": "s3://bucket/key", "credentials": "key"}
 PORT = {"port": 80, "protocol": "TCP", "expose": True, "domain": "a.example.com"}
 FIREWALL = {"port": 22, "protocol": "TCP", "source": "10.0.0.0/8", "action": "allow"}
-MAINTENANCE = {"start": "2026-01-04T02:00:00Z", "end": "2026-01-04T04:00:00Z", "frequency": "monthly"}
 
 
 def fate(kind: str) -> list[str]:
@@ -30,7 +28,7 @@ def fate(kind: str) -> list[str]:
 def test_every_field_has_one_fate_and_every_fate_a_field() -> None:
     assert list(FIELD_FATES) == list(field_paths())
     assert {what.partition(":")[0] for what in FIELD_FATES.values()} == {
-        "rule", "meaning", "negotiated", "carried", "refused"
+        "rule", "meaning", "negotiated", "carried"
     }  # fmt: skip
 
 
@@ -48,7 +46,7 @@ WITHOUT_EDGE = {
 def test_every_rule_has_a_screen_and_an_edge() -> None:
     for path in fate("rule"):
         assert FIELD_FATES[path].removeprefix("rule:") in BY_RULE
-        assert path in EDGES or path in WITHOUT_EDGE
+        assert path in EDGES or path in WITHOUT_EDGE or path.startswith(f"{AVAILABILITY}.")
 
 
 @pytest.mark.parametrize("path", [path for path in fate("rule") if path in EDGES])
@@ -72,29 +70,44 @@ def test_permission_for_spot_changes_the_outcome(path: str) -> None:
     assert [screened({path: allowed}, offers).spot.tolist() for allowed in (True, False)] == [[True], [False]]
 
 
-REFUSED: Mapping[str, dict[str, object]] = {
-    f"{AVAILABILITY}.window_start": {f"{AVAILABILITY}": {"window_start": "09:00", "window_end": "17:00"}},
-    f"{AVAILABILITY}.window_end": {f"{AVAILABILITY}": {"window_start": "19:00", "window_end": "07:00"}},
-    f"{AVAILABILITY}.timezone": {f"{AVAILABILITY}.timezone": "Europe/Berlin"},
-    f"{AVAILABILITY}.days_of_week": {f"{AVAILABILITY}.days_of_week": ["Sat"]},
-    f"{AVAILABILITY}.blackout_dates": {f"{AVAILABILITY}.blackout_dates": ["2026-02-01"]},
-    **{
-        f"{AVAILABILITY}.maintenance_windows.*.{field}": {
-            f"{AVAILABILITY}.maintenance_windows": [MAINTENANCE]
-        }
-        for field in MAINTENANCE
-    },
+WINDOW: dict[str, object] = {"window_start": "09:00", "window_end": "17:00"}
+SUNDAY: dict[str, object] = {"start": "2026-01-18T00:00:00Z", "end": "2026-01-18T01:00:00Z"}
+OFFICE: Mapping[str, object] = {"availability.window_start": "08:00", "availability.window_end": "17:00"}
+SHUT: Mapping[str, object] = {"availability.maintenance_windows": [SUNDAY]}
+NEEDED: Mapping[str, tuple[dict[str, object], dict[str, object], Mapping[str, object]]] = {
+    "window_start": (WINDOW, {**WINDOW, "window_start": "07:59"}, OFFICE),
+    "window_end": (WINDOW, {**WINDOW, "window_end": "17:01"}, OFFICE),
+    "timezone": (WINDOW, {**WINDOW, "timezone": "Asia/Kathmandu"}, OFFICE),
+    "days_of_week": ({"days_of_week": ["Sat"]}, {"days_of_week": ["Sat", "Sun"]}, SHUT),
+    "blackout_dates": (
+        {"blackout_dates": ["2026-01-18", "2026-01-25", "2026-02-01", "2026-02-08", "2026-02-15"]},
+        {"blackout_dates": ["2026-01-18", "2026-01-25", "2026-02-01", "2026-02-08"]},
+        SHUT,
+    ),
+    "maintenance_windows.*.start": (
+        {"maintenance_windows": [SUNDAY]},
+        {"maintenance_windows": [{**SUNDAY, "start": "2026-01-18T00:00:01Z"}]},
+        SHUT,
+    ),
+    "maintenance_windows.*.end": (
+        {"maintenance_windows": [SUNDAY]},
+        {"maintenance_windows": [{**SUNDAY, "end": "2026-01-18T00:59:59Z"}]},
+        SHUT,
+    ),
+    "maintenance_windows.*.frequency": (
+        {"maintenance_windows": [SUNDAY]},
+        {"maintenance_windows": [{**SUNDAY, "frequency": "monthly"}]},
+        SHUT,
+    ),
 }
+"""Of each field: needed times for which an offer is there, others for which it is not, and the offer."""
 
 
-@pytest.mark.parametrize("path", fate("refused"))
-def test_a_refused_field_is_refused_and_the_rest_is_not(path: str) -> None:
-    two_gpus: dict[str, object] = {f"{GPU}.count": 2}
-    assert len(screened(two_gpus, [offer()])) == 1
-    with pytest.raises(NotSupportedError) as caught:
-        needs({**two_gpus, **REFUSED[path]})
-    assert path.startswith(caught.value.path)  # the field's, or that of the section refused as a whole
-    assert FIELD_FATES[path].removeprefix("refused: ") in caught.value.message
+@pytest.mark.parametrize("path", [path for path in fate("rule") if path.startswith(f"{AVAILABILITY}.")])
+def test_the_times_in_which_capacity_is_needed_change_the_outcome(path: str) -> None:
+    met, missed, changes = NEEDED[path.removeprefix(f"{AVAILABILITY}.")]
+    assert len(screened({AVAILABILITY: met}, [offer(changes)])) == 1
+    assert removed_by(screened({AVAILABILITY: missed}, [offer(changes)])) == {(AVAILABILITY, "needed-times")}
 
 
 MEANS: Mapping[str, tuple[dict[str, object], str, object, object]] = {

@@ -457,10 +457,10 @@ def test_the_same_plan_with_other_offers(make: Make, offers: list[dict[str, Any]
         (service, {"workload__resources__gpu__multi_instance": True}, {"share"}),
         (service, {"workload__resources__gpu__topology": "ring"}, set()),
         (service, {"workload__resources__gpu__multi_gpu_efficiency": "1.0"}, set()),
-        (service, {"constraints__availability": {}}, {"unsupported"}),
+        (service, {"constraints__availability": {}}, set()),
         (machine_job, {"constraints__availability": {}}, set()),  # the time of its run is all it needs
         (machine_job, {"constraints__availability": {"timezone": "Asia/Tokyo"}}, set()),
-        (machine_job, {"constraints__availability": {"days_of_week": ["Thu"]}}, {"unsupported"}),
+        (machine_job, {"constraints__availability": {"days_of_week": ["Fri"]}}, {"calendar"}),
         (service, {"workload__resources__gpu__interconnect": "nvlink"}, set()),
         (service, {"workload__resources__gpu__interconnect": "infiniband"}, set()),
         (scaled, {"constraints__max_hourly_cost": "23.99 EUR"}, {"headroom"}),

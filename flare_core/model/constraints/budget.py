@@ -60,6 +60,6 @@ class Budget:
         """Yield by how much the limit is passed."""
         ask = problem.asks[self.intent]
         sums = totals(ask, packing[self.intent])
-        spent = {"EUR/hour": sums.hourly_ueur, "EUR": sums.total_ueur}.get(self.unit, sums.carbon_ug)
+        spent = {"EUR/hour": sums.hourly_ueur, "EUR": sums.total_ueur}.get(self.unit, sums.carbon_peak_ug)
         if spent > self.limit:
             yield f"{ask.name}: {self.path} is {self.limit}, {spent} is spent"
