@@ -65,8 +65,8 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
         return _none(nothing, "screen")
     if problem.several:
         part = at_once(problem)
-        found = _together(part, run, watch, ties=ties)
-        return found if part is problem else _over(found, problem, part)
+        together = _together(part, run, watch, ties=ties)
+        return together if part is problem else _over(together, problem, part)
     if not moves(problem.asks[0].needs):
         return _together(problem, run, watch, ties=ties)
     if problem.asks[0].needs.workload is Workload.BATCH:
