@@ -16,7 +16,8 @@ from flare_core.adapters.gateway.store.rows import sha256
 from flare_core.adapters.gateway.tokens import Token, TokenError, is_stale, touch, verify
 
 _QUEUE_S = 0.5
-_MOST_WAITING = 40
+_INTAKE = 64  # what the gateway accepts in one transaction
+_MOST_WAITING = 128
 _SOLVERS = 4
 _ANSWERS = 2
 _OWN_CONNECTIONS = _ANSWERS + 3  # of those who listen, of the driver and of the follower
@@ -33,6 +34,8 @@ class Desk:
         The OpenAPI document as JSON, for the path below which clients find the gateway.
     books
         For what asks the store: short.
+    intake
+        For submissions: they wait for each other, to be written together.
     answers
         For what is left to do once something was accepted: it does not wait behind what is not yet.
     solver
@@ -48,6 +51,7 @@ class Desk:
         self.addresses = Addresses(settings.trusted_proxies)
         self.rates = Rates(gateway.store, gateway.clock)
         self.books = Lane("books", max(1, settings.store_connections - _OWN_CONNECTIONS), _QUEUE_S)
+        self.intake = Lane("intake", _INTAKE, _QUEUE_S)
         self.answers = Lane("answers", _ANSWERS, settings.store_wait_s)
         self.solver = Lane("solver", _SOLVERS, _QUEUE_S)
         self._watch = Lane("watch", 1, settings.store_wait_s)
@@ -129,5 +133,5 @@ class Desk:
         """End what still listens, and begin nothing more."""
         self.closing.set()
         await self.bell.close()
-        for lane in (self.books, self.answers, self.solver, self._watch):
+        for lane in (self.books, self.intake, self.answers, self.solver, self._watch):
             lane.close()

@@ -41,7 +41,7 @@ async def submit(call: Call) -> Response:
         limit_s = call.desk.settings.solve_time_limit_s
         return await call.desk.solver.run(lambda: told(gateway.dry_run(text, limit_s)))
     request = keyed(token.user, key, call.request.scope["path"], call.body)
-    done = await call.desk.books.run(
+    done = await call.desk.intake.run(
         partial(
             gateway.submit,
             token.user,
