@@ -93,6 +93,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of an empty store on SQLite."""
+    shutil.copy(sqlite_template, tmp_path / "flare.db")
+    return f"sqlite:///{tmp_path / 'flare.db'}"
+
+
+@pytest.fixture
 def store(url: str) -> Iterator[Store]:
     store = Store(Settings(store_url=url))
     yield store
@@ -100,9 +107,8 @@ def store(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path, sqlite_template: Path) -> Iterator[Store]:
+def sqlite_store(sqlite_url: str) -> Iterator[Store]:
     """A store on SQLite, for rules that are no matter of the store."""
-    shutil.copy(sqlite_template, tmp_path / "flare.db")
-    store = Store(Settings(store_url=f"sqlite:///{tmp_path / 'flare.db'}"))
+    store = Store(Settings(store_url=sqlite_url))
     yield store
     store.close()

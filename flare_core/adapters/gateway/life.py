@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from sqlalchemy import Connection, Row, Tuple, insert, literal, select, tuple_, update
 
@@ -234,6 +234,28 @@ def accept(connection: Connection, records: Sequence[Record]) -> None:
     tell_all(connection, [_event(record, record.created, _RECEIVED) for record in records])
 
 
+class New(TypedDict, total=False):
+    """What a step may bring along; what is absent stays, but see each.
+
+    Keys
+    ----
+    hourly_ueur, placement
+        What it costs, where it is; in the queue nothing is placed.
+    error
+        Why it cannot be placed.
+    offer
+        What is offered while it waits; gone where absent.
+    message
+        For the user; none where absent.
+    """
+
+    hourly_ueur: int
+    placement: Mapping[str, Any]
+    error: Mapping[str, Any]
+    offer: Mapping[str, Any] | None
+    message: str
+
+
 def move(
     connection: Connection,
     intent: str,
@@ -242,13 +264,9 @@ def move(
     reason: str,
     *,
     version: int | None = None,
-    hourly_ueur: int | None = None,
-    placement: Mapping[str, Any] | None = None,
-    error: Mapping[str, Any] | None = None,
-    offer: Mapping[str, Any] | None = None,
-    message: str | None = None,
     at: datetime | None = None,
     seen: Record | None = None,
+    **new: Unpack[New],
 ) -> Record:
     """Take an intent to its next state, in a ``write`` transaction; what it held is released where it ends.
 
@@ -258,17 +276,13 @@ def move(
         Why, for the history.
     version
         What the caller has seen; None is whatever it is now.
-    hourly_ueur, placement, error
-        What is new; None leaves them, but in the queue nothing is placed.
-    offer
-        What is offered while it waits; it is gone with the next step.
-    message
-        For the user; None is none.
     at
         When it happened, where that is known only later: costs run from and until then. Never before the last
         change.
     seen
         The intent as this transaction has read it; None reads it.
+    **new
+        What is new, see `New`.
 
     Raises
     ------
@@ -283,23 +297,27 @@ def move(
     if old.state in HOLDING and to not in HOLDING:
         release(connection, intent, now)
         abandon(connection, intent, now)
-    queued, at = to is State.QUEUED, now if at is None else max(old.changed, min(at, now))
-    placed = None if queued else placement or old.placement
-    new = replace(
+    at = now if at is None else max(old.changed, min(at, now))
+    return _save(connection, old, _moved(old, to, at, new), at, reason)
+
+
+def _moved(old: Record, to: State, at: datetime, new: New) -> Record:
+    queued = to is State.QUEUED
+    placement = None if queued else new.get("placement", old.placement)
+    return replace(
         _settled(old, at),
         state=to,
-        hourly_ueur=None if queued else old.hourly_ueur if hourly_ueur is None else hourly_ueur,
-        placement=placed,
-        error=error or old.error,
+        hourly_ueur=None if queued else new.get("hourly_ueur", old.hourly_ueur),
+        placement=placement,
+        error=new.get("error", old.error),
         started=old.started or (at if to is State.RUNNING else None),
         ended=None if to.live else at,
         settled=at if to is State.RUNNING else None,
-        message=message,
-        offer=offer,
+        message=new.get("message"),
+        offer=new.get("offer"),
         status_report=old.status_report if to in (State.RUNNING, State.COMPLETED) else None,
-        estimated_start=_start_of(placed),
+        estimated_start=_start_of(placement),
     )
-    return _save(connection, old, new, at, reason)
 
 
 def _start_of(placement: Mapping[str, Any] | None) -> datetime | None:

@@ -3,65 +3,84 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
 
 from flare_core.adapters.gateway.rooms import Held
-from flare_core.inventory.types import ELASTIC, UNKNOWN, Inventory, NodeGroups
+from flare_core.inventory.types import ELASTIC, UNKNOWN, IntArray, Inventory, NodeGroups, freeze
 from flare_core.inventory.usage import MILLI, NodeState, Usage, node_groups
 from flare_core.placement.nodes import card_at
 from flare_core.sharing.types import Card
 
+T = TypeVar("T")
 _COLUMNS = ("nodes", "gpu_count", "cpu_milli", "memory_mib")
 
 
-def remaining(inventory: Inventory, booked: Iterable[Held]) -> Inventory:
+def remaining(
+    inventory: Inventory, booked: Iterable[Held], excluded: Collection[tuple[str, int | None]] = ()
+) -> Inventory:
     """Return the inventory less what is booked.
 
     Bookings of offers that are gone or never run out change nothing. A booking counts from now on, though it
     may begin later: what is solved on the result can always be booked beside it.
-    """
-    nodes, gpus, cpu, memory = (inventory.whole[name] for name in _COLUMNS)
-    return replace(inventory, groups=node_groups(nodes, gpus, cpu, memory, usage_of(inventory, booked)))
-
-
-def without(inventory: Inventory, excluded: Collection[tuple[str, int | None]]) -> Inventory:
-    """Return the inventory without some capacity.
 
     Parameters
     ----------
     excluded
-        ``(offer, node)``; node None is the whole offer, as is any node of an offer that never runs out.
+        ``(offer, node)`` that cannot be had either; node None is the whole offer, as is any node of an offer
+        that never runs out.
     """
-    gone = {(offer, node) for offer, node in excluded if offer in inventory.ids}
-    if not gone:
+    known = {(offer, node) for offer, node in excluded if offer in inventory.ids}
+    gone = {offer for offer, node in known if node is None or _is_endless(inventory, offer)}
+    inventory = _without(inventory, gone)
+    used = usage_of(inventory, booked)
+    for offer, node in sorted(
+        (offer, node) for offer, node in known if offer not in gone and node is not None
+    ):
+        row = inventory.row(offer)
+        others = [state for state in used.get(row, Usage()).states if state.node != node]
+        used[row] = Usage(states=(*others, NodeState(node, (), cpu_milli=0, memory_mib=0)))
+    nodes, gpus, cpu, memory = (inventory.whole[name] for name in _COLUMNS)
+    return replace(inventory, groups=node_groups(nodes, gpus, cpu, memory, used))
+
+
+def _is_endless(inventory: Inventory, offer: str) -> bool:
+    return inventory.value("nodes", inventory.row(offer)) is None
+
+
+def _without(inventory: Inventory, offers: Collection[str]) -> Inventory:
+    """Return the inventory without some offers."""
+    if not offers:
         return inventory
-    groups = inventory.groups
-    nodes: dict[int, tuple[int, ...]] = {}
-    for group in range(len(groups)):
-        offer, count = inventory.ids[int(groups.offer[group])], int(groups.count[group])
-        if (offer, None) in gone or (count == ELASTIC and any(name == offer for name, _ in gone)):
-            nodes[group] = ()
-        elif count != ELASTIC:
-            nodes[group] = tuple(n for k in range(count) if (offer, n := groups.node(group, k)) not in gone)
-    return replace(inventory, groups=_kept(groups, nodes))
-
-
-def _kept(groups: NodeGroups, nodes: Mapping[int, tuple[int, ...]]) -> NodeGroups:
-    """Return groups of these nodes; what has none left is gone, what is not named stays."""
-    kept = [group for group in range(len(groups)) if nodes.get(group, (0,))]
-    count = groups.count.copy()
-    for group, own in nodes.items():
-        count[group] = len(own)
-    columns = ("offer", "free_gpus", "free_cpu_milli", "free_memory_mib", "fresh")
-    exact = {
-        name: {new: own[old] for new, old in enumerate(kept) if old in own}
-        for name, own in (("gpus", groups.gpus), ("milli", groups.milli), ("mig", groups.mig))
-    }
-    return NodeGroups(
-        count=count[kept],
-        nodes={new: nodes[old] for new, old in enumerate(kept) if old in nodes},
-        **{name: getattr(groups, name)[kept] for name in columns},
-        **exact,
+    rows = np.array([row for row, offer in enumerate(inventory.ids) if offer not in offers], np.int64)
+    old = inventory.groups
+    kept = np.flatnonzero(np.isin(old.offer, rows))
+    groups = NodeGroups(
+        offer=np.searchsorted(rows, old.offer[kept]),
+        count=old.count[kept],
+        free_gpus=old.free_gpus[kept],
+        free_cpu_milli=old.free_cpu_milli[kept],
+        free_memory_mib=old.free_memory_mib[kept],
+        fresh=old.fresh[kept],
+        nodes=_renumbered(old.nodes, kept),
+        gpus=_renumbered(old.gpus, kept),
+        milli=_renumbered(old.milli, kept),
+        mig=_renumbered(old.mig, kept),
     )
+    return replace(
+        inventory,
+        ids=tuple(inventory.ids[row] for row in rows),
+        whole=freeze({name: column[rows] for name, column in inventory.whole.items()}),
+        number=freeze({name: column[rows] for name, column in inventory.number.items()}),
+        flag=freeze({name: column[rows] for name, column in inventory.flag.items()}),
+        label={name: column.take(rows) for name, column in inventory.label.items()},
+        groups=groups,
+    )
+
+
+def _renumbered(by_group: Mapping[int, T], kept: IntArray) -> dict[int, T]:
+    return {new: by_group[old] for new, old in enumerate(kept.tolist()) if old in by_group}
 
 
 def usage_of(inventory: Inventory, booked: Iterable[Held]) -> dict[int, Usage]:

@@ -144,8 +144,8 @@ class Gateway:
             follower = Follower(tools, self.backend, lambda: driver.wake())
             driver = Driver(tools, self._solver, follower.wake)
             self._running = driver, follower
-        for solver in (self._solver, self._questions):
-            threading.Thread(target=_warm, args=(solver,), name="flare-warm", daemon=True).start()
+        solvers = self._solver, self._questions
+        threading.Thread(target=_warm, args=solvers, name="flare-warm", daemon=True).start()
         follower.start()
         driver.start()
 
@@ -548,11 +548,13 @@ def _local(settings: Settings, clock: Clock) -> LocalBackend:
     return LocalBackend(settings.inventory, clock=clock, usd_eur=settings.usd_eur, assume=assume)
 
 
-def _warm(solver: Solver) -> None:
-    try:
-        solver.start()
-    except (EOFError, OSError):
-        _log.exception("solver does not start")
+def _warm(*solvers: Solver) -> None:
+    """Have the solvers load what they need before they are asked, the first of them first."""
+    for solver in solvers:
+        try:
+            solver.start()
+        except UnavailableError as error:
+            _log.warning("solver not started", extra={"reason": error.message})
 
 
 def _secret(connection: Connection) -> str | None:

@@ -133,6 +133,7 @@ class Driver(Loop):
 
     def _claim(self) -> tuple[Work, ...]:
         tools = self.tools
+        tools.inventory()  # more that is offered is what the queue waits for
         with tools.store.read() as connection:
             if not self._found(connection):
                 return ()
@@ -159,7 +160,8 @@ class Driver(Loop):
         tools = self.tools
         for _ in range(tools.settings.max_rounds):
             if self.stopping.is_set():
-                break
+                self._hand_back(group)
+                return
             desk, booked = self._desk()
             found = self._solved(group, desk, booked)
             if "error" in found and len(group) > 1:

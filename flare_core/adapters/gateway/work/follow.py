@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.backend.port import Backend, Order, Phase, RefusedError, Report
@@ -114,11 +114,14 @@ class Follower(Loop):
     def _due(self, connection: Connection, now: datetime) -> list[tuple[Purchase, Record]]:
         room = max(0, _BATCH - len(self._flying))
         o, lease = orders.c, self.tools.lease
+        longest = now + timedelta(seconds=_LONGEST_BACKOFF_S)  # beyond that the clock was set back
         query = (
             select(orders)
             .where(
                 o.done.is_(False),
-                or_(o.next_poll <= now, o.next_poll > now + LONGEST_PAUSE),
+                or_(
+                    o.next_poll <= now, o.next_poll > now + LONGEST_PAUSE, and_(o.gone, o.next_poll > longest)
+                ),
                 unclaimed(o.claimed_by, o.claimed_until, now, lease),
                 o.key.not_in(self._flying),
             )
@@ -259,25 +262,18 @@ def _reported(
             seen=record,
         )
         note(connection, record.id, refusals=0)
-    seen = {
+    if report.phase in _ENDS:
+        to, reason = _ENDS[report.phase]
+        told = report.message or reason
+        move(connection, record.id, to, now, reason, at=report.ended, message=told, seen=record)
+        return
+    said = {
         "url": report.url,
         "gpu_utilization_percent": report.gpu_utilization_percent,
         "performance": None if report.performance is None else dict(report.performance),
     }
-    known = seen if any(value is not None for value in seen.values()) else None
-    record = tell_status(connection, record.id, now, report.message, known, seen=record)
-    if report.phase in _ENDS:
-        to, reason = _ENDS[report.phase]
-        move(
-            connection,
-            record.id,
-            to,
-            now,
-            reason,
-            at=report.ended,
-            message=report.message or reason,
-            seen=record,
-        )
+    known = said if any(value is not None for value in said.values()) else None
+    tell_status(connection, record.id, now, report.message, known, seen=record)
 
 
 _ENDS: Final = {

@@ -49,6 +49,7 @@ class Solver:
         self._connection: Connection | None = None
         self._known: Inventory | None = None
         self._warm = False
+        self._stopped = False
 
     @property
     def pid(self) -> int | None:
@@ -62,9 +63,15 @@ class Solver:
         return self._warm and self.pid is not None
 
     def start(self) -> None:
-        """Start the process and wait until it has loaded what it needs; does nothing where it runs."""
+        """Start the process and wait until it has loaded what it needs; does nothing where it runs.
+
+        Raises
+        ------
+        UnavailableError
+            If it does not start.
+        """
         with self._turn:
-            self._started()
+            self._connected()
 
     def ask(
         self,
@@ -118,12 +125,15 @@ class Solver:
             process.kill()
 
     def stop(self) -> None:
-        """End the process and wait for it."""
+        """End the process for good, and wait for it."""
+        self._stopped = True
         self.kill()
         with self._turn:
             self._end()
 
     def _connected(self) -> Connection:
+        if self._stopped:
+            raise UnavailableError("the solver is stopped")
         try:
             return self._started()
         except (EOFError, OSError) as error:

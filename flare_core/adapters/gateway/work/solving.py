@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from flare_core.adapters.gateway.ledger import seats_of
-from flare_core.adapters.gateway.remaining import remaining, without
+from flare_core.adapters.gateway.remaining import remaining
 from flare_core.adapters.gateway.work.request import Json, Request, seat_document
 from flare_core.engine import place
 from flare_core.errors import FlareError
@@ -27,7 +27,7 @@ def answer(request: Request, inventory: Inventory) -> Json:
         ``outcomes``: for ``solve`` one object for each intent, in their order. ``document``: for the others.
         ``error``: where nothing can be said of these intents together, its ``code``, ``path``, ``message``.
     """
-    free = without(remaining(inventory, request.held), request.excluded)
+    free = remaining(inventory, request.held, request.excluded)
     effort = DEFAULT_EFFORT if request.effort is None else request.effort
     options = Options(time_limit=request.limit_s, effort=effort, origin=request.origin)
     try:
