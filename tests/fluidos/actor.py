@@ -6,7 +6,7 @@ Phases and messages are those of the FLUIDOS sources. What goes wrong is written
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -335,7 +335,8 @@ class Actor:
             return
         body = {"capacity": shown, "allocatable": shown, "conditions": [{**condition, **times}]}
         # Replaced, not merged: what is shown no longer must go.
-        self.cluster.replace(kinds.NODE, {**node, "status": {**status, **body}}, "status")
+        with suppress(ConflictError):
+            self.cluster.replace(kinds.NODE, {**node, "status": {**status, **body}}, "status")
 
     def _oversold(self, flavor: str) -> bool:
         return self.says("node", flavor) == "less"

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from flare_core.adapters.fluidos import kinds, names
 from flare_core.adapters.fluidos.backend import FluidosBackend
 from flare_core.adapters.fluidos.buying.sweep import sweep
 from flare_core.adapters.fluidos.cluster import Cluster
+from flare_core.adapters.fluidos.errors import ExistsError
 from flare_core.adapters.fluidos.settings import Deadlines, FluidosSettings, Identity
 from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, RefusedError
 from tests.fluidos.actor import FAIL, STALL, Actor
@@ -134,6 +136,59 @@ def test_gpus_that_were_sold_and_are_not_there_are_noticed(
     assert driver.refusal.capacity == ((first(actor), 0),)
     assert "2 nvidia.com/gpu" in driver.refusal.message
     assert "sold twice" in caplog.messages
+    assert left(cluster, space) == []
+
+
+def pod(cluster: Cluster, wanted: Order, status: Any) -> None:
+    """A pod of an order's workload, as a controller would have made it, that does not come up."""
+    where = names.namespace(wanted.key)
+    with suppress(ExistsError):
+        cluster.create(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, where)
+    (deployment,) = cluster.list(kinds.DEPLOYMENT, where).items
+    template = deployment["spec"]["template"]
+    body = {"metadata": {**template["metadata"], "name": "demo-0"}, "spec": template["spec"]}
+    cluster.create(kinds.POD, body, where)
+    cluster.patch(kinds.POD, "demo-0", {"status": status}, where, "status")
+
+
+HOMELESS = {
+    "phase": "Pending",
+    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
+}
+BROKEN = {
+    "phase": "Pending",
+    "containerStatuses": [
+        {
+            "name": "demo",
+            "image": "demo:1",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"waiting": {"reason": "ImagePullBackOff"}},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(("status", "word"), [(HOMELESS, "room for pods"), (BROKEN, "ImagePullBackOff")])
+def test_pods_that_find_no_room_are_the_providers_matter_and_others_the_workloads(
+    cluster: Cluster, space: str, start: Start, actor: Actor, status: Any, word: str
+) -> None:
+    actor.script["workload", "*"] = STALL
+    driver = start(order([actor.flavors[first(actor)]]))
+    while not cluster.list(kinds.DEPLOYMENT, names.namespace(driver.order.key)).items:
+        driver.call()
+        actor.step()
+    pod(cluster, driver.order, status)
+    report = driver.until(Phase.FAILED)
+    if status is HOMELESS:
+        assert driver.refusal is not None
+        assert driver.refusal.capacity == ((first(actor), 0),)
+        assert word in driver.refusal.message
+    else:
+        assert report is not None
+        assert word in report.message
+        driver.release()
     assert left(cluster, space) == []
 
 

@@ -15,6 +15,7 @@ from flare_core.adapters.fluidos.backend import FluidosBackend
 from flare_core.adapters.fluidos.cluster import Cluster, Event, Json, Listing
 from flare_core.adapters.fluidos.kinds import (
     CONFIG_MAP,
+    CONTRACT,
     DISCOVERY,
     KNOWN_CLUSTER,
     PEERING_CANDIDATE,
@@ -116,8 +117,7 @@ def right_of(settings: FluidosSettings, kind: str) -> Kind:
 
 
 UNSEEN = {
-    ("watch", DISCOVERY.kind),
-    ("watch", PEERING_CANDIDATE.kind),  # both where the inventory is followed by watches
+    *(("watch", kind.kind) for kind in (DISCOVERY, PEERING_CANDIDATE, CONTRACT)),  # where watches follow it
     ("delete", DISCOVERY.kind),  # once there are older ones
     ("list", KNOWN_CLUSTER.kind),  # the doctor
 }
@@ -188,7 +188,7 @@ def test_each_setting_adds_what_it_needs_and_no_more() -> None:
     plain = granted(FluidosSettings())
     assert granted(FluidosSettings(delete_candidates=True)) - plain == {("delete", PEERING_CANDIDATE.kind)}
     more = granted(FluidosSettings(nodes=True)) - plain
-    assert more == {("list", "Node"), ("watch", "Node"), ("list", "Pod"), ("watch", "Pod")}
+    assert more == {("list", "Node"), ("watch", "Node"), ("watch", "Pod")}
 
 
 def test_transactions_are_read_only_to_delete_them() -> None:

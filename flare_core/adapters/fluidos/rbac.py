@@ -81,7 +81,7 @@ def rights(settings: FluidosSettings) -> tuple[Right, ...]:
             own,
         ),
         Right(RESERVATION, (*_KEPT, "patch"), own),
-        Right(CONTRACT, ("delete", "get", "list"), own),
+        Right(CONTRACT, ("delete", "get", "list", "watch"), own),
         Right(TRANSACTION, ("delete", "get"), own),
         Right(ALLOCATION, _KEPT, own),
         Right(KNOWN_CLUSTER, ("list",), own),
@@ -91,8 +91,7 @@ def rights(settings: FluidosSettings) -> tuple[Right, ...]:
     ]
     if settings.buyer is None:
         found.append(Right(CONFIG_MAP, ("get",), own, (settings.identity,)))
-    if settings.nodes:
-        found.append(Right(POD, ("list", "watch")))
+    found.append(Right(POD, ("list", "watch") if settings.nodes else ("list",)))
     if settings.secrets_namespace is not None:
         found += [Right(SECRET, ("get",), settings.secrets_namespace), Right(SECRET, _KEPT)]
     return tuple(found)

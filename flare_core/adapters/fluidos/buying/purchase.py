@@ -15,6 +15,9 @@ from flare_core.adapters.gateway.backend.port import BackendError, Phase, Refuse
 
 _log = logging.getLogger(__name__)
 
+SHORTEST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+
 
 def advance(ground: Ground, *, buys: bool) -> Report:
     """Take every step that can be taken now.
@@ -78,14 +81,16 @@ def _waiting(ground: Ground, step: Step, waits: Sequence[Wait], *, buys: bool) -
     waited_s = ground.memory.waits_s(step.name, ground.now)
     if waited_s >= step.deadline_s(ground.settings.deadlines) and not (started and step is START):
         message = f"waited {waited_s:.0f} s in vain for {told}"
-        if step is START:
-            raise FailedError(message)
         if started:
             raise LostError(message)
         capacity = tuple(sorted({each for wait in waits for each in wait.capacity}, key=str))
+        if step is START and not capacity:
+            raise FailedError(message)
         raise ImpossibleError(message, capacity, sold_twice=any(wait.sold_twice for wait in waits))
     phase = Phase.RUNNING if started else Phase.STARTING if buys else Phase.RESERVED
-    return _report(ground, phase, f"waiting for {told}")
+    # The longer it has waited, the less is missed by looking again later.
+    again_s = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, waited_s / 10))
+    return replace(_report(ground, phase, f"waiting for {told}"), again_s=again_s)
 
 
 def _running(ground: Ground) -> Report:

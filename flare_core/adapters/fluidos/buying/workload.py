@@ -69,6 +69,21 @@ def progress(objects: Sequence[Json], *, any_one: bool) -> Progress:
     )
 
 
+def troubles(pod: Json) -> Iterator[str]:
+    """Yield why containers of a pod do not come up: ``ImagePullBackOff``, ``CrashLoopBackOff``."""
+    for container in _status(pod).get("containerStatuses") or ():
+        reason = (container.get("state") or {}).get("waiting", {}).get("reason")
+        if reason and reason not in ("ContainerCreating", "PodInitializing"):
+            yield str(reason)
+
+
+def is_homeless(pod: Json) -> bool:
+    """Whether no node has room for a pod."""
+    conditions = _status(pod).get("conditions") or ()
+    placed: Json = next((one for one in conditions if one["type"] == "PodScheduled"), {})
+    return _status(pod).get("phase") == "Pending" and placed.get("reason") == "Unschedulable"
+
+
 def _status(found: Json) -> Json:
     status: Json = found.get("status") or {}
     return status

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from flare_core.adapters.fluidos import deploy
+from flare_core.adapters.fluidos import deploy, names
 from flare_core.adapters.fluidos.buying.bodies import labels
 from flare_core.adapters.fluidos.buying.ensure import ensure
 from flare_core.adapters.fluidos.buying.ground import Ground
 from flare_core.adapters.fluidos.buying.outcomes import FailedError
 from flare_core.adapters.fluidos.buying.waits import Wait
-from flare_core.adapters.fluidos.buying.workload import progress
+from flare_core.adapters.fluidos.buying.workload import is_homeless, progress, troubles
 from flare_core.adapters.fluidos.cluster import Json
+from flare_core.adapters.fluidos.deploy.pods import HOSTNAME
 from flare_core.adapters.fluidos.errors import DeniedError, InvalidError
-from flare_core.adapters.fluidos.kinds import BY_NAME, DEPLOYMENT, JOB, SECRET
+from flare_core.adapters.fluidos.kinds import BY_NAME, DEPLOYMENT, JOB, POD, SECRET
 from flare_core.quantities import format_moment, parse_moment
 
 
@@ -28,7 +29,26 @@ def start(ground: Ground) -> Iterator[Wait]:
     if so_far.failed:
         raise FailedError(so_far.message)
     if not so_far.completed and not so_far.runs:
-        yield Wait(so_far.message)
+        yield _held_up(ground, so_far.message)
+
+
+def _held_up(ground: Ground, message: str) -> Wait:
+    """What keeps the pods.
+
+    A container that does not come up is the workload's own matter; a pod that finds no room is the
+    provider's, who sold what it does not have.
+    """
+    pods = ground.cluster.list(POD, ground.workload, labels=names.selector(ground.order.key)).items
+    reasons = sorted({reason for pod in pods for reason in troubles(pod)})
+    if reasons:
+        return Wait(f"{message} ({', '.join(reasons)})")
+    homeless = {pod["spec"].get("nodeSelector", {}).get(HOSTNAME) for pod in pods if is_homeless(pod)}
+    lots = [lot for lot in ground.lots if ground.nodes[lot.key] in homeless]
+    if not lots:
+        return Wait(message)
+    told = ", ".join(lot.offer for lot in lots)
+    capacity = tuple(each for lot in lots for each in lot.capacity)
+    return Wait(f"room for pods on {told}", capacity, sold_twice=True)
 
 
 def _created(ground: Ground) -> list[Json]:
