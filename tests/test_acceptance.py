@@ -1,10 +1,5 @@
-"""The shared acceptance cases, run by their own runner: each passes, or waits for a part by name.
+"""The shared acceptance cases, run by their own runner."""
 
-``acceptance_waiting.csv`` lists the cases that need a part that is not built yet. One that passes has to
-leave the list, and one that is not on it must never fail.
-"""
-
-import csv
 import json
 import runpy
 from collections.abc import Callable, Iterator
@@ -20,20 +15,8 @@ from tests.conftest import SHARED
 Differences = Callable[[Any, dict[str, Any], Path], list[str]]
 
 CASES = SHARED / "acceptance" / "cases"
-PARTS = {
-    "calendar",
-    "waves",
-}
 
 pytestmark = pytest.mark.data
-
-
-def _waiting() -> dict[str, str]:
-    with (Path(__file__).parent / "acceptance_waiting.csv").open(encoding="utf-8", newline="") as file:
-        return {row["case"]: row["waits_for"] for row in csv.DictReader(file)}
-
-
-WAITING = _waiting()
 
 
 def _cases() -> Iterator[Any]:
@@ -53,17 +36,5 @@ def _differences() -> Differences:
 
 
 @pytest.mark.parametrize("case", list(_cases()))
-def test_case(case: dict[str, Any], request: pytest.FixtureRequest) -> None:
-    name = request.node.callspec.id
-    wrong = _differences()(flare, case, CASES)
-    if name in WAITING:
-        assert wrong, f"{name} passes: take it off the list of those that wait for {WAITING[name]}"
-    else:
-        assert wrong == [], case["why"]
-
-
-def test_the_list_names_cases_and_parts_that_there_are() -> None:
-    if not CASES.is_dir():
-        pytest.skip(f"no acceptance cases at {CASES}")
-    assert set(WAITING) <= {param.id for param in _cases()}
-    assert set(WAITING.values()) == PARTS
+def test_case(case: dict[str, Any]) -> None:
+    assert _differences()(flare, case, CASES) == [], case["why"]
