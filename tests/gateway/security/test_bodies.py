@@ -23,8 +23,9 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A gateway on which a user has a few intents at most: what is read is the matter, not what is placed."""
-    folder = tmp_path_factory.mktemp("limited")
-    with served(folder, submit_wait_s=0, quota={"open_intents": 3}, **UNLIMITED) as running:
+    with served(
+        tmp_path_factory.mktemp("limited"), submit_wait_s=0, quota={"open_intents": 3}, **UNLIMITED
+    ) as running:
         yield running
 
 
@@ -148,7 +149,8 @@ def test_a_body_of_100_mb_costs_nothing(limited: Served, kind: str) -> None:
     assert limited.client(token).ask("GET", PATH).status == 200
     status = int(answer.split(b" ", 2)[1])
     assert status == (400 if kind == "without-length" else 413)
-    assert b"connection: close" in answer.lower()
+    # Without a length there is no body: what follows is no request either, and refused as such.
+    assert kind == "without-length" or b"connection: close" in answer.lower()
     assert sent <= SENT_AT_MOST
     assert took_s < 1
     assert grown_mib < 8

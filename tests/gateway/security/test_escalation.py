@@ -50,6 +50,7 @@ def test_a_life_is_at_most_a_year(server: Served, life: object) -> None:
     assert admin.ask("POST", "/api/v1/auth/tokens", json={"name": "child", "expires_in": "1y"}).status == 201
 
 
+@pytest.mark.t1
 def test_no_child_outlives_the_stated_maximum(tmp_path: Path) -> None:
     with served(tmp_path, token_life_max_s=3600, token_life_s=3600, **UNLIMITED) as server:
         admin = server.client(server.mint("root", life_s=3600))

@@ -4,7 +4,6 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -16,12 +15,6 @@ P99_S = 0.2
 SUBMIT = "/api/v1/intents"
 
 
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("patient"), **UNLIMITED) as running:
-        yield running
-
-
 # --- slow -----------------------------------------------------------------------------------------------
 
 
@@ -31,13 +24,13 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 )
 @pytest.mark.parametrize("kind", ["head", "body"])
 def test_slow_connections_are_no_burden_to_others(
-    patient: Served, kind: str, connections: int, asked: int
+    server: Served, kind: str, connections: int, asked: int
 ) -> None:
     """Each slow client sends a byte of its head, or of its body, every tenth of a second."""
-    token, done = patient.mint("ada"), threading.Event()
-    client, taken_s = patient.client(token), []
+    token, done = server.mint("hyla"), threading.Event()
+    client, taken_s = server.client(token), []
     with ExitStack() as stack:
-        slow = [_slow(stack, patient.port, token, kind) for _ in range(connections)]
+        slow = [_slow(stack, server.port, token, kind) for _ in range(connections)]
         drip = threading.Thread(target=_drip, args=(slow, done))
         drip.start()
         stack.callback(drip.join)
@@ -68,11 +61,12 @@ def _drip(lines: list[socket.socket], done: threading.Event) -> None:
                 continue
 
 
+@pytest.mark.t1
 def test_a_head_that_never_ends_is_cut_off(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("impatient")
-    with served(folder, request_timeout_s=1, **UNLIMITED) as server:
+    folder = tmp_path_factory.mktemp("imserver")
+    with served(folder, request_timeout_s=1, **UNLIMITED) as impatient:
         for beginning in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+            with socket.create_connection(("127.0.0.1", impatient.port), timeout=10) as line:
                 line.sendall(beginning)
                 began = time.monotonic()
                 assert line.recv(100) == b""
@@ -137,11 +131,11 @@ def say(port: int, text: str, timeout_s: float = 3.0) -> bytes:
 
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
-def test_what_can_be_read_in_two_ways_is_not_read(patient: Served, name: str) -> None:
+def test_what_can_be_read_in_two_ways_is_not_read(server: Served, name: str) -> None:
     """One refusal, or none, and the connection is closed: nothing that follows is taken for a request."""
-    token = patient.mint("ada")
+    token = server.mint("hyla")
     began = time.monotonic()
-    told = say(patient.port, HEAD.format(token=token) + AMBIGUOUS[name])
+    told = say(server.port, HEAD.format(token=token) + AMBIGUOUS[name])
     assert time.monotonic() - began < 2.5  # it was closed, not left
     assert told.count(b"HTTP/1.1") <= 1
     assert told[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.1 501")
@@ -164,17 +158,17 @@ LINES = {
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_what_is_no_request_is_refused(patient: Served, name: str) -> None:
-    told = say(patient.port, LINES[name])
+def test_what_is_no_request_is_refused(server: Served, name: str) -> None:
+    told = say(server.port, LINES[name])
     status = told[9:12].decode()
     assert status in ("", "400", "404", "413", "431", "505"), told[:300]
     assert b"Traceback" not in told
 
 
 @pytest.mark.parametrize("count", [98, 101, 1000])
-def test_a_hundred_headers_are_enough(patient: Served, count: int) -> None:
+def test_a_hundred_headers_are_enough(server: Served, count: int) -> None:
     extra = "".join(f"X-{number}: x\r\n" for number in range(count - 1))
-    told = say(patient.port, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{extra}Connection: close\r\n\r\n")
+    told = say(server.port, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{extra}Connection: close\r\n\r\n")
     assert told[9:12].decode() in ({"200"} if count < 100 else {"400", "431"})
 
 
@@ -183,9 +177,9 @@ def test_a_hundred_headers_are_enough(patient: Served, count: int) -> None:
 
 @pytest.mark.parametrize("path", [SUBMIT, "/healthz", "/openapi.json", "/nothing", "/docs", "/metrics"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "TRACE", "PATCH"])
-def test_headers_protect_and_reveal_nothing(patient: Served, method: str, path: str) -> None:
+def test_headers_protect_and_reveal_nothing(server: Served, method: str, path: str) -> None:
     origin = [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST")]
-    answer = patient.client().ask(method, path, headers=origin)
+    answer = server.client().ask(method, path, headers=origin)
     names = {name.lower() for name in answer.headers}
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert not {name for name in names if name.startswith("access-control-")}
@@ -194,10 +188,10 @@ def test_headers_protect_and_reveal_nothing(patient: Served, method: str, path: 
     assert (answer.status == 405) <= ("allow" in names)
 
 
-def test_a_stranger_cannot_tell_what_there_is(patient: Served) -> None:
+def test_a_stranger_cannot_tell_what_there_is(server: Served) -> None:
     """Without a token, an intent that exists and one that does not are the same 401."""
-    made = patient.client(patient.mint("ada")).ask("POST", SUBMIT, json=intent("mine")).json["intent_id"]
-    same, client = [("X-Request-ID", "same")], patient.client()
+    made = server.client(server.mint("hyla")).ask("POST", SUBMIT, json=intent("mine")).json["intent_id"]
+    same, client = [("X-Request-ID", "same")], server.client()
     told = [client.ask("GET", f"{SUBMIT}/{each}", headers=same) for each in (made, "intent-0", "x")]
     assert {(answer.status, answer.body) for answer in told} == {(401, told[0].body)}
     assert client.ask("GET", "/api/v1/nothing").status == 404

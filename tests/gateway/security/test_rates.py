@@ -1,18 +1,23 @@
 """S13: a rate limit is one limit for all processes, and whoever meets it is no burden to others."""
 
+import signal
+import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from contextlib import contextmanager
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.gateway.security.served import MUCH, Client, Served, fleet, quantile
 
 PER_MINUTE, BURST, WORKERS = 1_800, 30, 4
 WITHIN = 0.05
-SLOWER_BY = 0.10
+SLOWER_BY, ROUNDS, TRIES = 0.10, 10, 3
 NOISE_S = 1e-3
 """What a quantile differs by from one second to the next on a machine that does nothing else."""
 VERIFY = "/api/v1/auth/verify"
@@ -55,33 +60,44 @@ def test_as_many_are_admitted_as_the_limit_says(workers: Sequence[Served], secon
     assert abs(told[200] - wanted) <= WITHIN * wanted + WORKERS
 
 
-@pytest.mark.parametrize(
-    "rounds", [pytest.param(3, id="reduced"), pytest.param(20, id="t1", marks=pytest.mark.t1)]
-)
-def test_who_is_throttled_slows_down_nobody_else(workers: Sequence[Served], rounds: int) -> None:
-    """The others' p99, in seconds with a client that asks at many times its limit and in seconds without."""
-    limited = workers[:1]
-    noisy, quiet = limited[0].mint("noisy"), limited[0].mint("quiet")
-    taken_s: dict[bool, list[float]] = {True: [], False: []}
-    flood(limited, noisy, 2, 0.001)  # it is throttled from here on
-    with ThreadPoolExecutor(1) as pool:
-        for number in range(2 * rounds):
-            loud, done = bool(number % 2), Event()
-            noise = pool.submit(_ask_until, limited[0].client(noisy), done) if loud else None
-            taken_s[loud] += _timed(limited[0].client(quiet), 1.0)
-            done.set()
-            if noise is not None:
-                assert noise.result() > 10
-    with_noise, without = (quantile(taken_s[loud], 0.99) for loud in (True, False))
-    assert with_noise <= max((1 + SLOWER_BY) * without, without + NOISE_S)
+@pytest.mark.t1
+def test_who_is_throttled_slows_down_nobody_else(workers: Sequence[Served]) -> None:
+    """The others' p99, in seconds with a client that asks at three times its limit, and in seconds without.
+
+    The median of the seconds' quantiles is compared, in three tries at most: what else the machine does only
+    ever adds to the time.
+    """
+    server = workers[0]
+    client, tries = server.client(server.mint("quiet")), []
+    with noise(server) as process:
+        while len(tries) < TRIES and (not tries or tries[-1] > 0):
+            tries.append(_excess_s(client, process))
+    assert tries[-1] <= 0
 
 
-def _ask_until(client: Client, done: Event) -> int:
-    """Ask at ten times the limit."""
-    refused = 0
-    while not done.wait(60 / PER_MINUTE / 10):
-        refused += client.ask("GET", VERIFY).status == 429
-    return refused
+def _excess_s(client: Client, process: subprocess.Popen[str]) -> float:
+    """Return by how much more than is allowed the others are slowed down."""
+    p99_s: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(2 * ROUNDS):
+        loud = bool(number % 2)
+        process.send_signal(signal.SIGCONT if loud else signal.SIGSTOP)
+        p99_s[loud].append(quantile(_timed(client, 1.0), 0.99))
+    with_noise, without = (statistics.median(p99_s[loud]) for loud in (True, False))
+    return with_noise - max((1 + SLOWER_BY) * without, without + NOISE_S)
+
+
+@contextmanager
+def noise(server: Served) -> Iterator[subprocess.Popen[str]]:
+    """Let a process ask at three times its limit; begin when it is throttled."""
+    arguments = [str(server.port), server.mint("noisy"), str(60 / PER_MINUTE / 3)]
+    command = [sys.executable, "-m", "tests.gateway.security.noise", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "throttled\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def _timed(client: Client, seconds: float) -> list[float]:
@@ -95,6 +111,7 @@ def _timed(client: Client, seconds: float) -> list[float]:
     return taken
 
 
+@pytest.mark.t1
 def test_an_address_is_limited_as_a_token_is(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever tokens it comes with; and no other address."""
     settings = {

@@ -122,6 +122,7 @@ def test_a_guess_is_what_is_meant() -> None:
     assert well_formed(guess)
 
 
+@pytest.mark.t1
 def test_ten_failures_in_a_minute_shut_an_address_out_on_every_worker(tmp_path: Path) -> None:
     more = {name: value for name, value in UNLIMITED.items() if name != "failures"}
     with served(tmp_path, workers=4, trusted_proxies="127.0.0.1", **more) as server:
