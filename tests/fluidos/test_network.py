@@ -103,6 +103,7 @@ def test_policies_say_what_the_rules_say(rules: list[Json], address: str, port: 
 def test_tasks_of_one_order_always_reach_each_other() -> None:
     placed = guarded([rule(22, "10.0.0.0/8")])
     policy = the(deployed(placed), "NetworkPolicy")
+    assert [told for told in deploy.remarks(placed) if "NetworkPolicy" in told]
     own = policy["podSelector"]
     assert policy["ingress"][0] == {"from": [{"podSelector": own}]}
     assert policy["policyTypes"] == ["Ingress"]

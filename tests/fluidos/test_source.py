@@ -156,6 +156,15 @@ def test_a_discovery_that_hangs_is_repeated(federation: Federation, source: Call
     assert len(federation.discoveries()) == 2
 
 
+def test_a_clock_that_lies_behind_still_asks(federation: Federation, source: Callable[..., Source]) -> None:
+    own = source()
+    federation.offer(A)
+    asked(own, now())
+    federation.answer(A)
+    assert own.discover(now(-600)).ids == (IDS[0],)
+    assert len(federation.discoveries()) == 2
+
+
 def test_discoveries_of_others_are_used_and_left_alone(
     cluster: Cluster, federation: Federation, source: Callable[..., Source], space: str
 ) -> None:
@@ -237,7 +246,9 @@ def test_annotated_nodes_are_offered_where_that_is_wanted(
 ) -> None:
     own = source(nodes=True)
     federation.offer(A)
-    asked(own, now())
+    alone = own.discover(now()).ids  # before anybody has answered for the federation
+    assert annotated in alone
+    assert IDS[0] not in alone
     federation.answer(A)
     assert {annotated, IDS[0]} <= set(own.discover(now()).ids)
 

@@ -61,7 +61,7 @@ class FluidosBackend:
         self.settings = settings or FluidosSettings()
         self._clock = clock
         self._circuits = circuits or Circuits()
-        self._source = Source(cluster, self.settings, assume=assume, sold=self._sold)
+        self._source = Source(cluster, self.settings, assume=assume, sold=self._sold, also=(CONTRACT,))
         self._watches = watches
         self._inventory: Inventory | None = None
 
@@ -122,7 +122,7 @@ class FluidosBackend:
 
     def _sold(self) -> Sequence[Sold]:
         """Parts of flavors that were bought, whose GPUs FLUIDOS goes on to advertise with the rest."""
-        contracts = self.cluster.list(CONTRACT, self.settings.namespace).items
+        contracts = self._source.items(CONTRACT)
         return tuple(found for each in contracts if (found := sold(each)) is not None)
 
     def _buyer(self) -> Identity:

@@ -75,6 +75,10 @@ def remarks(order: Ordered, settings: FluidosSettings | None = None) -> tuple[st
         for volume in workload.storage.volumes
         if volume.source is not None
     ]
+    if order.intent.constraints.security.firewall_rules:
+        said.append(
+            "the firewall rules hold in the consumer's cluster: Liqo carries no NetworkPolicy to the provider"
+        )
     scaling = workload.scaling
     if workload.type == "service" and scaling.auto_scale:
         if autoscaler(order, every, every[0], settings) is None:

@@ -77,7 +77,8 @@ def refresh(
     own = sorted((each for each in discoveries if is_own(each)), key=turn)
     newest = own[-1] if own else None
     if newest is not None:
-        age = (now - created(newest)).total_seconds()
+        # Either way: a clock that lies behind the API server's must not stop the asking.
+        age = abs((now - created(newest)).total_seconds())
         waiting = phase(newest) in ("", "Running")
         if age < (settings.deadlines.discovery_s if waiting else settings.refresh_s):
             return False

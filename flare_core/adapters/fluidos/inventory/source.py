@@ -8,7 +8,7 @@ from typing import Any, Final
 from flare_core.adapters.fluidos.cluster import Cluster
 from flare_core.adapters.fluidos.errors import UnavailableError
 from flare_core.adapters.fluidos.inventory import discovery
-from flare_core.adapters.fluidos.kinds import DISCOVERY, NODE, PEERING_CANDIDATE, POD, Kind
+from flare_core.adapters.fluidos.kinds import DISCOVERY, FLUIDOS, NODE, PEERING_CANDIDATE, POD, Kind
 from flare_core.adapters.fluidos.mirror import Mirror
 from flare_core.adapters.fluidos.settings import FluidosSettings
 from flare_core.errors import InventoryError
@@ -39,6 +39,8 @@ class Source:
         Values for what no flavor says, by provider or region, see `flare_core.read_inventory`.
     sold
         Returns own purchases whose GPUs are still advertised.
+    also
+        Further kinds of FLUIDOS's namespace to follow, for `items`.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class Source:
         *,
         assume: Mapping[str, object] | None = None,
         sold: Callable[[], Sequence[Sold]] = tuple,
+        also: Sequence[Kind] = (),
     ) -> None:
         self._cluster, self._settings = cluster, settings or FluidosSettings()
-        self._assume, self._sold = assume, sold
+        self._assume, self._sold, self._also = assume, sold, tuple(also)
         self._mirrors: dict[Kind, Mirror] = {}
         self._seen: object = None
         self._inventory: Inventory | None = None
@@ -59,9 +62,8 @@ class Source:
         """Follow what is there in threads until `stop`; idempotent."""
         if self._mirrors:
             return
-        for kind in self._kinds():
-            namespace = self._settings.namespace if kind in (DISCOVERY, PEERING_CANDIDATE) else None
-            self._mirrors[kind] = Mirror(self._cluster, kind, namespace, window_s=WINDOW_S)
+        for kind in (*self._kinds(), *self._also):
+            self._mirrors[kind] = Mirror(self._cluster, kind, self._namespace(kind), window_s=WINDOW_S)
             self._mirrors[kind].start()
 
     def stop(self) -> None:
@@ -85,11 +87,14 @@ class Source:
         InventoryError
             `assume` is wrong.
         """
-        discoveries = self._items(DISCOVERY)
+        discoveries = self.items(DISCOVERY)
         if discovery.refresh(self._cluster, self._settings, now, discoveries) and not self._mirrors:
-            discoveries = self._items(DISCOVERY)
-        self._check_age(discoveries, now)
-        objects = [*discoveries, *(each for kind in self._kinds()[1:] for each in self._items(kind))]
+            discoveries = self.items(DISCOVERY)
+        doubt = self._doubt(discoveries, now)
+        if doubt is not None and not self._settings.nodes:
+            raise UnavailableError(doubt)
+        kinds = self._kinds()[1:] if doubt is None else (NODE, POD)  # nodes stand by themselves
+        objects = [*(() if doubt else discoveries), *(each for kind in kinds for each in self.items(kind))]
         sold = tuple(self._sold())
         seen = (sold, tuple(map(_version, objects)))
         if self._inventory is None or (seen != self._seen and not self._in_between(discoveries)):
@@ -118,31 +123,37 @@ class Source:
     def _kinds(self) -> tuple[Kind, ...]:
         return (DISCOVERY, PEERING_CANDIDATE, *((NODE, POD) if self._settings.nodes else ()))
 
-    def _items(self, kind: Kind) -> tuple[Json, ...]:
+    def items(self, kind: Kind) -> tuple[Json, ...]:
+        """Return all objects of a kind: the copy that a watch keeps, else what the API server lists.
+
+        Raises
+        ------
+        ClusterError
+            The API server refuses, or does not answer.
+        """
         mirror = self._mirrors.get(kind)
         if mirror is not None and mirror.version:
             return mirror.items()
-        namespace = self._settings.namespace if kind in (DISCOVERY, PEERING_CANDIDATE) else None
-        listed = self._cluster.list(kind, namespace).items
+        listed = self._cluster.list(kind, self._namespace(kind)).items
         return tuple({**each, "apiVersion": kind.api_version, "kind": kind.kind} for each in listed)
 
-    def _check_age(self, discoveries: Sequence[Object], now: datetime) -> None:
-        """Refuse to tell what nobody has confirmed for too long."""
-        answered = [each for each in discoveries if _has_answer(each)]
-        if self._settings.nodes and not discoveries:
-            return
+    def _namespace(self, kind: Kind) -> str | None:
+        return self._settings.namespace if kind in FLUIDOS else None
+
+    def _doubt(self, discoveries: Sequence[Object], now: datetime) -> str | None:
+        """Return why the federation's last answer cannot be believed, None where it can."""
+        failed = [each for each in discoveries if discovery.phase(each) == "Failed"]
+        last = max(failed or discoveries, key=discovery.turn, default=None)
+        told = "none was made" if last is None else _told(last)
+        answered = [discovery.created(each) for each in discoveries if _has_answer(each)]
         if not answered:
-            waiting = [_told(each) for each in discoveries if discovery.is_own(each)]
-            why = waiting[-1] if waiting else "none was made"
-            raise UnavailableError(f"no Discovery has succeeded yet: {why}")
-        age = (now - max(map(discovery.created, answered))).total_seconds()
-        if age > self._settings.stale_s:
-            last = max(discoveries, key=discovery.turn)
-            raise UnavailableError(f"no Discovery has succeeded for {age:.0f} s: {_told(last)}")
+            return f"no Discovery has succeeded yet: {told}"
+        age = (now - max(answered)).total_seconds()
+        return f"no Discovery has succeeded for {age:.0f} s: {told}" if age > self._settings.stale_s else None
 
     def _in_between(self, discoveries: Sequence[Object]) -> bool:
         """Whether candidates were deleted and the Discovery that brings them back is not done."""
-        newest = max(discoveries, key=discovery.turn)
+        newest: Object = max(discoveries, key=discovery.turn, default={})
         return self._settings.delete_candidates and discovery.phase(newest) in ("", "Running")
 
     def _read(self, objects: Sequence[Json], sold: Sequence[Sold]) -> Inventory:
