@@ -88,6 +88,8 @@ class Gateway:
         Tells the time, aware; None is the machine's.
     metrics, spans
         What counts and traces; None makes them.
+    solvers
+        Who searches for intents, and who for questions; None makes them.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Gateway:
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         spans: Spans | None = None,
+        solvers: tuple[Solver, Solver] | None = None,
     ) -> None:
         self.settings = settings
         self.store = Store(settings) if store is None else store
@@ -108,8 +111,8 @@ class Gateway:
         self.spans = spans_of(settings) if spans is None else spans
         self.inventory_at: datetime | None = None
         self._stock = _Stock(self)
-        self._solver = Solver(settings.solver_memory_mib)
-        self._questions = Solver(settings.solver_memory_mib)
+        memory = settings.solver_memory_mib
+        self._solver, self._questions = solvers or (Solver(memory), Solver(memory))
         self._intake = Intake(settings, self.store, self.clock)
         self._changed = threading.Condition()
         self._explained: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()

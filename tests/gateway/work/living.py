@@ -14,6 +14,7 @@ from flare_core.adapters.gateway.backend.port import Backend
 from flare_core.adapters.gateway.life import Record, State, find
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.work.solver import Solver
 from tests.gateway.worlds import NOW, offer
 
 PATIENCE_S = 60.0
@@ -61,6 +62,16 @@ def settings_in(url: str, path: Path, **more: Any) -> Settings:
     return Settings(store_url=url, **(quick | more))
 
 
+class Shared(Solver):
+    """A solver that outlives gateways: to start one takes longer than most tests."""
+
+    def kill(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
 @contextmanager
 def living(
     url: str,
@@ -68,13 +79,15 @@ def living(
     clock: Callable[[], datetime],
     *offers: Mapping[str, Any],
     backend: Backend | None = None,
+    solver: Solver | None = None,
     **more: Any,
 ) -> Iterator[Gateway]:
-    """Have a gateway that works."""
+    """Have a gateway that works; with solvers of its own where none is given."""
     settings = settings_in(url, offers_in(folder, *offers), **more)
     if backend is None:
         backend = LocalBackend(settings.inventory, clock=clock)
-    gateway = Gateway(settings, backend=backend, clock=clock)
+    solvers = None if solver is None else (solver, solver)
+    gateway = Gateway(settings, backend=backend, clock=clock, solvers=solvers)
     gateway.start()
     try:
         yield gateway

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from flare_core.adapters.gateway.backend.local import LocalBackend
 from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, RefusedError, Report
@@ -13,9 +14,12 @@ from flare_core.adapters.gateway.ledger import held
 from flare_core.adapters.gateway.life import Record, State, find, history_of
 from flare_core.adapters.gateway.orders import orders_of
 from flare_core.adapters.gateway.service import Gateway
+from flare_core.adapters.gateway.store import Store
+from flare_core.adapters.gateway.store.tables import orders
+from flare_core.adapters.gateway.work.solver import Solver
 from flare_core.inventory.types import Inventory
 from tests.gateway.work.living import Clock, awaited, living, offers_in, submitted, until, wish
-from tests.gateway.worlds import NOW, offer
+from tests.gateway.worlds import NOW, offer, settings_of
 
 Fault = Callable[[Order], None]
 STEPS = ("reserve", "commit", "status", "release")
@@ -100,9 +104,11 @@ def provider(tmp_path: Path, clock: Clock) -> Provider:
 
 
 @pytest.fixture
-def gateway(sqlite_url: str, tmp_path: Path, clock: Clock, provider: Provider) -> Iterator[Gateway]:
+def gateway(
+    sqlite_url: str, tmp_path: Path, clock: Clock, provider: Provider, shared: Solver
+) -> Iterator[Gateway]:
     offers = offer("a", nodes=1), offer("b", nodes=1)
-    with living(sqlite_url, tmp_path, clock, *offers, backend=provider) as gateway:
+    with living(sqlite_url, tmp_path, clock, *offers, backend=provider, solver=shared) as gateway:
         yield gateway
 
 
@@ -289,24 +295,18 @@ def test_a_backend_that_says_what_no_store_can_hold_is_asked_again(
 
 
 def test_an_order_of_a_dead_process_is_taken_over(
-    sqlite_url: str, tmp_path: Path, clock: Clock, provider: Provider
+    sqlite_url: str, tmp_path: Path, clock: Clock, provider: Provider, shared: Solver
 ) -> None:
     """Its claim holds for the lease; one of a clock that was set back since holds not at all."""
     offers = offer("a", nodes=1), offer("b", nodes=1)
-    with living(sqlite_url, tmp_path, clock, *offers, backend=provider) as gateway:
+    with living(sqlite_url, tmp_path, clock, *offers, backend=provider, solver=shared) as gateway:
         record = submitted(gateway, wish())
         moved_on(gateway, clock, record.id, State.RUNNING)
-    from sqlalchemy import update
-
-    from flare_core.adapters.gateway.store import Store
-    from flare_core.adapters.gateway.store.tables import orders
-    from tests.gateway.worlds import settings_of
-
     store = Store(settings_of(sqlite_url))
     with store.write() as connection:
         dead = {"claimed_by": "dead", "claimed_until": clock.now + timedelta(hours=1)}
         connection.execute(update(orders).values(dead | {"next_poll": clock.now}))
     store.close()
     provider.says = Report(phase=Phase.COMPLETED, ended=clock.now)
-    with living(sqlite_url, tmp_path, clock, *offers, backend=provider) as gateway:
+    with living(sqlite_url, tmp_path, clock, *offers, backend=provider, solver=shared) as gateway:
         moved_on(gateway, clock, record.id, State.COMPLETED)

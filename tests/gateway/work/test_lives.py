@@ -16,6 +16,7 @@ from flare_core.adapters.gateway.limits import QuotaError
 from flare_core.adapters.gateway.orders import orders_of
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.settings import Quota
+from flare_core.adapters.gateway.work.solver import Solver
 from flare_core.errors import IntentError
 from tests.gateway.work.living import (
     Clock,
@@ -54,10 +55,10 @@ def open_orders(gateway: Gateway) -> list[str]:
         return [o.key for r in records for o in orders_of(connection, r.id) if o.gone and not o.done]
 
 
-def test_a_job_runs_for_its_length_and_costs_just_that(url: str, tmp_path: Path) -> None:
+def test_a_job_runs_for_its_length_and_costs_just_that(url: str, tmp_path: Path, shared: Solver) -> None:
     """Through the second before and at each of its moments, and told much too late."""
     clock = Clock()
-    with living(url, tmp_path, clock, offer("a", **COLD)) as gateway:
+    with living(url, tmp_path, clock, offer("a", **COLD), solver=shared) as gateway:
         job = submitted(gateway, wish(gpus=2, kind="job", workload=HOUR_JOB))
         assert awaited(gateway, job.id).state is State.RESERVED
         until(lambda: now_of(gateway, job.id).message == "starting")
@@ -94,9 +95,9 @@ def looked_again(gateway: Gateway) -> None:
     quiet(gateway)
 
 
-def test_a_service_runs_until_it_is_cancelled(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_service_runs_until_it_is_cancelled(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
     clock = Clock()
-    with living(sqlite_url, tmp_path, clock) as gateway:
+    with living(sqlite_url, tmp_path, clock, solver=shared) as gateway:
         service = submitted(gateway, wish(gpus=8))
         awaited(gateway, service.id, State.RUNNING)
         clock.tick(hours=3)
@@ -108,8 +109,10 @@ def test_a_service_runs_until_it_is_cancelled(sqlite_url: str, tmp_path: Path) -
         assert awaited(gateway, again.id).state is State.RESERVED
 
 
-def test_another_users_intent_is_not_there_to_be_cancelled(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+def test_another_users_intent_is_not_there_to_be_cancelled(
+    sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
+    with living(sqlite_url, tmp_path, Clock(), solver=shared) as gateway:
         record = submitted(gateway, wish())
         with pytest.raises(NotFoundError):
             gateway.cancel("bob", record.id, None)
@@ -117,8 +120,10 @@ def test_another_users_intent_is_not_there_to_be_cancelled(sqlite_url: str, tmp_
             gateway.cancel("ada", record.id, 7)
 
 
-def test_what_cannot_be_placed_fails_with_its_reason_and_may_vanish(url: str, tmp_path: Path) -> None:
-    with living(url, tmp_path, Clock()) as gateway:
+def test_what_cannot_be_placed_fails_with_its_reason_and_may_vanish(
+    url: str, tmp_path: Path, shared: Solver
+) -> None:
+    with living(url, tmp_path, Clock(), solver=shared) as gateway:
         record = submitted(gateway, wish(gpus=9))
         failed = awaited(gateway, record.id)
         assert failed.state is State.FAILED
@@ -138,16 +143,16 @@ def test_what_cannot_be_placed_fails_with_its_reason_and_may_vanish(url: str, tm
         assert submitted(gateway, wish()).name == "one"  # the name is free again
 
 
-def test_an_intent_that_was_placed_cannot_vanish(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+def test_an_intent_that_was_placed_cannot_vanish(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), solver=shared) as gateway:
         record = submitted(gateway, wish())
         awaited(gateway, record.id)
         with pytest.raises(ConflictError):
             gateway.withdraw(record.id)
 
 
-def test_equal_names_of_different_users_are_placed(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock(), batch_window_s=0.3) as gateway:
+def test_equal_names_of_different_users_are_placed(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), batch_window_s=0.3, solver=shared) as gateway:
         records = [submitted(gateway, wish(), user) for user in ("ada", "bob", "eve")]
         assert {awaited(gateway, record.id).state for record in records} == {State.RESERVED}
         with gateway.store.read() as connection:
@@ -157,8 +162,8 @@ def test_equal_names_of_different_users_are_placed(sqlite_url: str, tmp_path: Pa
             submitted(gateway, wish())
 
 
-def test_who_waits_is_placed_when_somebody_leaves(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+def test_who_waits_is_placed_when_somebody_leaves(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), solver=shared) as gateway:
         first = submitted(gateway, wish("first", gpus=8))
         awaited(gateway, first.id, State.RUNNING)
         second = submitted(gateway, wish("second", gpus=4, **QUEUE))
@@ -167,8 +172,8 @@ def test_who_waits_is_placed_when_somebody_leaves(sqlite_url: str, tmp_path: Pat
         assert awaited(gateway, second.id, State.RUNNING).state is State.RUNNING
 
 
-def test_who_waits_is_placed_when_more_is_offered(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock(), offer("a", gpus=1, nodes=1)) as gateway:
+def test_who_waits_is_placed_when_more_is_offered(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), offer("a", gpus=1, nodes=1), solver=shared) as gateway:
         record = submitted(gateway, wish(gpus=2, **QUEUE))
         assert awaited(gateway, record.id).state is State.QUEUED
         offers_in(tmp_path, offer("a", gpus=1, nodes=1), offer("b", gpus=8, nodes=1))
@@ -191,8 +196,8 @@ def offered(gateway: Gateway) -> tuple[Record, dict[str, Any]]:
     return queued, shown
 
 
-def test_an_offer_of_negotiation_is_accepted_with_its_token(url: str, tmp_path: Path) -> None:
-    with living(url, tmp_path, Clock()) as gateway:
+def test_an_offer_of_negotiation_is_accepted_with_its_token(url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(url, tmp_path, Clock(), solver=shared) as gateway:
         record, shown = offered(gateway)
         assert shown["stretched"][0]["path"] == "constraints.max_hourly_cost"
         with pytest.raises(ConflictError):
@@ -208,9 +213,11 @@ def test_an_offer_of_negotiation_is_accepted_with_its_token(url: str, tmp_path: 
 
 
 @pytest.mark.parametrize(("late", "good"), [(299, True), (300, False), (301, False)])
-def test_an_offer_is_good_until_its_moment(late: int, good: bool, sqlite_url: str, tmp_path: Path) -> None:
+def test_an_offer_is_good_until_its_moment(
+    late: int, good: bool, sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
     clock = Clock()
-    with living(sqlite_url, tmp_path, clock) as gateway:
+    with living(sqlite_url, tmp_path, clock, solver=shared) as gateway:
         record, shown = offered(gateway)
         clock.now = NOW + late * SECOND
         if good:
@@ -223,10 +230,12 @@ def test_an_offer_is_good_until_its_moment(late: int, good: bool, sqlite_url: st
 
 
 def test_an_offer_whose_capacity_was_taken_is_made_anew_or_not_at_all(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, shared: Solver
 ) -> None:
     price = {"hourly": "1.00 EUR/hour", "billing": "gpu"}
-    with living(sqlite_url, tmp_path, Clock(), offer("a", gpus=1, nodes=1, price=price)) as gateway:
+    with living(
+        sqlite_url, tmp_path, Clock(), offer("a", gpus=1, nodes=1, price=price), solver=shared
+    ) as gateway:
         record, shown = offered(gateway)
         other = submitted(gateway, wish("other"))
         awaited(gateway, other.id, State.RUNNING)
@@ -237,9 +246,9 @@ def test_an_offer_whose_capacity_was_taken_is_made_anew_or_not_at_all(
         assert until(lambda: gateway.offer(now_of(gateway, record.id)))
 
 
-def test_what_costs_more_than_the_users_quota_fails(sqlite_url: str, tmp_path: Path) -> None:
+def test_what_costs_more_than_the_users_quota_fails(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
     quota = Quota(hourly_ueur=3 * EUR)
-    with living(sqlite_url, tmp_path, Clock(), quota=quota) as gateway:
+    with living(sqlite_url, tmp_path, Clock(), quota=quota, solver=shared) as gateway:
         first = submitted(gateway, wish("first", gpus=3))
         assert awaited(gateway, first.id).state is State.RESERVED
         failed = awaited(gateway, submitted(gateway, wish("second")).id)
@@ -247,8 +256,8 @@ def test_what_costs_more_than_the_users_quota_fails(sqlite_url: str, tmp_path: P
         assert failed.error["error_code"] == "QUOTA_EXCEEDED"
 
 
-def test_quotas_and_bounds_refuse_at_the_door(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock(), quota=Quota(gpus=4), max_tasks=5) as gateway:
+def test_quotas_and_bounds_refuse_at_the_door(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), quota=Quota(gpus=4), max_tasks=5, solver=shared) as gateway:
         submitted(gateway, wish("first", gpus=3))
         with pytest.raises(QuotaError):
             submitted(gateway, wish("second", gpus=2))
@@ -275,8 +284,8 @@ def stopped(url: str, folder: Path, **more: Any) -> Gateway:
     return Gateway(settings_in(url, offers_in(folder), **more), clock=Clock())
 
 
-def test_questions_are_answered_and_change_nothing(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+def test_questions_are_answered_and_change_nothing(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    with living(sqlite_url, tmp_path, Clock(), solver=shared) as gateway:
         assert gateway.dry_run(wish(gpus=8), 30)["placements"][0]["status"] == "placed"
         assert gateway.dry_run(wish(gpus=9), 30)["placements"][0]["status"] == "rejected"
         with pytest.raises(IntentError):
@@ -290,8 +299,10 @@ def test_questions_are_answered_and_change_nothing(sqlite_url: str, tmp_path: Pa
         assert gateway.dry_run(wish("two"), 30)["placements"][0]["status"] == "rejected"
 
 
-def test_what_is_free_is_what_is_offered_less_what_is_booked(sqlite_url: str, tmp_path: Path) -> None:
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+def test_what_is_free_is_what_is_offered_less_what_is_booked(
+    sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
+    with living(sqlite_url, tmp_path, Clock(), solver=shared) as gateway:
         assert int(gateway.free().groups.free_gpus.sum()) == 8
         assert gateway.free() is gateway.free()
         record = awaited(gateway, submitted(gateway, wish(gpus=3)).id)
