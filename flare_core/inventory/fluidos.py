@@ -31,6 +31,7 @@ __all__ = ["KINDS", "Reading", "Sold", "is_objects", "read_objects"]
 
 KINDS: Final = ("Discovery", "Flavor", "Node", "PeeringCandidate", "Pod")
 _OVER: Final = frozenset({"Succeeded", "Failed"})
+_SHOWN: Final = 3
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -128,10 +129,13 @@ def read_objects(
     deducted = _deducted(machines, sold)
     pods = _pods_by_node(objects.pods)
     offers = _offers(machines, reading or Reading(), deducted, pods, warnings)
-    raw = read_offers(offers, source, inside=": {}".format)
-    return RawOffers(
-        raw.ids, raw.columns, (*warnings.told(), *raw.warnings), raw.source, raw.usage, raw.where
-    )
+    try:
+        raw = read_offers(offers, source, inside=": {}".format)
+    except InventoryError as error:
+        why = "; ".join((error.message, *warnings.told()[:_SHOWN]))
+        raise InventoryError(error.path, why) from None
+    said = (*warnings.told(), *raw.warnings)
+    return RawOffers(raw.ids, raw.columns, said, raw.source, raw.usage, raw.where)
 
 
 class _Counts:
