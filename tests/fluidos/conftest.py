@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from lightkube import KubeConfig
@@ -15,14 +16,20 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster as Address
 from lightkube.config.models import User
 
+from flare_core.adapters.fluidos.backend import FluidosBackend
 from flare_core.adapters.fluidos.cluster import Cluster
 from flare_core.adapters.fluidos.errors import ExistsError
 from flare_core.adapters.fluidos.kinds import DEFINITION, NAMESPACE
+from flare_core.adapters.fluidos.settings import FluidosSettings
+from flare_core.adapters.gateway.backend.port import Order
 from tests.conftest import SHARED
+from tests.fluidos.actor import Actor
 from tests.fluidos.definitions import wanted
+from tests.fluidos.driving import QUICK, Clock, Driver, Start
 from tests.fluidos.housekeeping import purge
 from tests.fluidos.proxy import Proxy
 from tests.fluidos.server.http import running
+from tests.fluidos.worlds import flavor, order, providers
 
 KUBECONFIG = "FLARE_TEST_KUBECONFIG"
 ESTABLISHED_S = 30.0
@@ -85,3 +92,28 @@ def proxy(server: SingleConfig, cluster: Cluster) -> Iterator[Proxy]:
     """A way to the server on which faults can be put."""
     with Proxy(server) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def actor(cluster: Cluster, space: str) -> Actor:
+    """Two providers, each with one flavor, and what plays their controllers."""
+    sellers = providers(space)
+    actor = Actor(cluster, space, sellers, [flavor(seller) for seller in sellers], eager=True)
+    actor.open()
+    return actor
+
+
+@pytest.fixture
+def backend(cluster: Cluster, space: str) -> FluidosBackend:
+    """A backend whose clock goes on with each call, and whose deadlines are some calls long."""
+    return FluidosBackend(cluster, FluidosSettings(namespace=space, deadlines=QUICK), clock=Clock())
+
+
+@pytest.fixture
+def start(backend: FluidosBackend, actor: Actor) -> Start:
+    """Begin to drive an order: of all the flavors unless another is given."""
+
+    def start(wanted: Order | None = None, **more: Any) -> Driver:
+        return Driver(backend, actor, wanted or order(list(actor.flavors.values()), **more))
+
+    return start

@@ -7,12 +7,17 @@ from datetime import datetime, timedelta
 from flare_core.adapters.fluidos import kinds, names
 from flare_core.adapters.fluidos.backend import FluidosBackend
 from flare_core.adapters.fluidos.cluster import Cluster
+from flare_core.adapters.fluidos.settings import Deadlines
 from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, RefusedError, Report
 from tests.fluidos.actor import Actor
 from tests.fluidos.housekeeping import FEDERATION
 from tests.fluidos.worlds import NOW
 
 ROUNDS = 60
+QUICK = Deadlines(
+    reservation_s=12, allocation_s=12, resources_s=12, offloading_s=12, start_s=16, release_s=12
+)
+"""Seconds, of which a `Clock` counts one for each call of the backend."""
 
 
 class Clock:
@@ -85,6 +90,9 @@ class Driver:
         raise AssertionError(f"{self.order.key} was never released: {self.reports[-1]}")
 
 
+Start = Callable[..., Driver]
+
+
 def left(cluster: Cluster, space: str) -> list[str]:
     """Everything in a test's federation that is neither its own nor the providers' offer."""
     found = [
@@ -117,3 +125,8 @@ def made(cluster: Cluster, space: str, order: Order) -> list[str]:
     for kind in (kinds.NAMESPACE_OFFLOADING, kinds.DEPLOYMENT, kinds.JOB):
         found += [kind.kind for _ in cluster.list(kind, inside).items]
     return found
+
+
+def first(actor: Actor) -> str:
+    """The name of the first flavor."""
+    return next(iter(actor.flavors))

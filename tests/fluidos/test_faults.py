@@ -17,16 +17,13 @@ from lightkube.config.kubeconfig import SingleConfig
 
 from flare_core.adapters.fluidos.backend import FluidosBackend
 from flare_core.adapters.fluidos.cluster import Cluster, Json
-from flare_core.adapters.fluidos.settings import Deadlines, FluidosSettings
+from flare_core.adapters.fluidos.settings import FluidosSettings
 from flare_core.adapters.gateway.backend.port import Phase
 from tests.fluidos.actor import STALL, Actor
-from tests.fluidos.driving import Clock, Driver, left, made
+from tests.fluidos.driving import QUICK, Clock, Driver, left, made
 from tests.fluidos.proxy import Fault, Match, Proxy
-from tests.fluidos.worlds import flavor, order, providers
+from tests.fluidos.worlds import order
 
-QUICK = Deadlines(
-    reservation_s=12, allocation_s=12, resources_s=12, offloading_s=12, start_s=16, release_s=12
-)
 TIMEOUT_S = 0.25
 
 FORWARD = {
@@ -83,14 +80,6 @@ def cells(*axes: Iterable[object]) -> list[ParameterSet]:
 
 def requests(method: str, pattern: str) -> Match:
     return lambda how, path: how == method and re.search(pattern, path) is not None
-
-
-@pytest.fixture
-def actor(cluster: Cluster, space: str) -> Actor:
-    sellers = providers(space)
-    actor = Actor(cluster, space, sellers, [flavor(seller) for seller in sellers], eager=True)
-    actor.open()
-    return actor
 
 
 @pytest.fixture
