@@ -14,9 +14,8 @@ from typing import Final
 
 from flare_core.errors import IntentError, InventoryError, found_expected
 from flare_core.intent.json import parse_json
-from flare_core.inventory.cells import CellError
 from flare_core.inventory.fields import BY_PATH
-from flare_core.inventory.flavors import Object, part, say_gpu
+from flare_core.inventory.flavors import Object, part, say_gpu, say_price
 from flare_core.inventory.reading import (
     UNSTATED,
     Facts,
@@ -25,7 +24,6 @@ from flare_core.inventory.reading import (
     known,
     mebibytes,
     quantity,
-    rate,
     truth,
     whole,
 )
@@ -118,7 +116,8 @@ def node_facts(node: Object, reading: Reading, pods: Sequence[Object] = ()) -> F
         facts.say("gpu.sharing_slots", gpu.get("sharing_slots"), "metadata.labels.nvidia.com/gpu.replicas")
     for path, value in _own(annotations).items():
         facts.say(path, value, f"{_AT}.{OWN}{path}")
-    _say_price(facts, gpu, reading)
+    currency = str(gpu.get("currency") or "EUR")
+    say_price(facts, gpu, reading, f"{_AT}.cost.fluidos.eu/hourly-rate", currency)
     if reading.country_from_region and facts.get("country") is None:
         facts.say("country", country_of(str(facts.get("region"))), _AT)
     if pods:
@@ -230,20 +229,6 @@ def _say_place(facts: Facts, gpu: Object, node: Object) -> None:
     cloud = str(part(node, "spec").get("providerID") or "").partition(":")[0]
     provider = gpu.get("provider") or _PROVIDERS.get(cloud, "local")
     facts.say("provider", provider, f"{_AT}.provider.fluidos.eu/name")
-
-
-def _say_price(facts: Facts, gpu: Object, reading: Reading) -> None:
-    spot = truth(gpu.get("interruptible")) is True or truth(gpu.get("pre_emptible")) is True
-    hourly, count = known(gpu.get("hourly_rate")), facts.get("gpu.count")
-    if hourly is None or facts.get("price.hourly") is not None:
-        return
-    machines = count if reading.prices_per == "gpu" and isinstance(count, int) else 1
-    at = f"{_AT}.cost.fluidos.eu/hourly-rate"
-    try:
-        stated = rate(hourly, str(gpu.get("currency") or "EUR"), 1, machines, reading)
-    except CellError as error:
-        raise InventoryError(at, str(error)) from None
-    facts.say("price.spot_hourly" if spot else "price.hourly", stated, at)
 
 
 def _own(annotations: Object) -> dict[str, object]:

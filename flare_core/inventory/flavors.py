@@ -92,7 +92,7 @@ def flavor_facts(spec: Object, name: str, reading: Reading) -> Facts:
     _say_properties(facts, properties)
     for path, value in extra.items():
         facts.say(path, value, f"{ADDITIONAL}.{path}")
-    _say_price(facts, gpu, part(spec, "price"), reading)
+    say_price(facts, gpu, reading, f"{_GPU}.hourly_rate", price=part(spec, "price"))
     if reading.country_from_region and facts.get("country") is None:
         facts.say("country", country_of(str(facts.get("region"))), f"{_GPU}.zone")
     return facts
@@ -257,17 +257,37 @@ def _say_properties(facts: Facts, properties: Object) -> None:
                 facts.say(f"compliance.{law}_compliant", True, f"{at}.securityStandards")
 
 
-def _say_price(facts: Facts, gpu: Object, price: Object, reading: Reading) -> None:
-    """Take the price; of a flavor that is spot it is the spot price, and there is no other."""
+def say_price(
+    facts: Facts, gpu: Object, reading: Reading, at: str, currency: str = "EUR", price: Object | None = None
+) -> None:
+    """Take the price, unless there is one; of what is spot it is the spot price, and there is no other.
+
+    Parameters
+    ----------
+    at, currency
+        Where the hourly rate stands in the object, and what it is in.
+    price
+        The flavor's own price, where its GPUs have none.
+
+    Raises
+    ------
+    InventoryError
+        If it is none, or in a currency without a rate.
+    """
     spot = truth(gpu.get("interruptible")) is True or truth(gpu.get("pre_emptible")) is True
     path = "price.spot_hourly" if spot else "price.hourly"
     if facts.get("price.hourly") is not None or (spot and facts.get(path) is not None):
         return
     hourly, count = known(gpu.get("hourly_rate")), facts.get("gpu.count")
     machines = count if reading.prices_per == "gpu" and isinstance(count, int) else 1
-    at = f"{_GPU}.hourly_rate" if hourly is not None else "spec.price"
+    if hourly is None:
+        at = "spec.price"
     try:
-        stated = rate(hourly, "EUR", 1, machines, reading) if hourly is not None else _listed(price, reading)
+        stated = (
+            rate(hourly, currency, 1, machines, reading)
+            if hourly is not None
+            else _listed(price or {}, reading)
+        )
     except CellError as error:
         raise InventoryError(at, str(error)) from None
     facts.say(path, stated, at)

@@ -72,6 +72,7 @@ def render(
       flare fluidos render intent.json --output manifests/
       flare fluidos render intent.json --solver
     """
+    from flare_core import Options
     from flare_core.adapters.fluidos.render import as_yaml, rendered, solvers, write_files
 
     check_stdin(*intents, *(inventories or ()), *([assume] if assume else ()))
@@ -81,15 +82,7 @@ def render(
     else:
         offers = read_offers(inventories or [], usd_eur=usd_eur, assume=assume)
         tell_warnings(offers)
-        search = opt.search_options(
-            seed=None,
-            time_limit=None,
-            effort=None,
-            workers=None,
-            weights=None,
-            origin=origin,
-            priorities=(),
-        )
+        search = Options(origin=opt.read_origin(origin))
         found = rendered(wanted, offers, settings, now=now_or(now), options=search)
     for remark in found.remarks:
         note(remark)
