@@ -7,15 +7,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from flare_core.adapters.gateway.tokens import new_secret
+from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.store import open_store
+from flare_core.adapters.gateway.tokens import first_admin, new_secret, revoke
+from tests.cli.conftest import Flare
 from tests.gateway.ops.served import FLARE, PATIENT_S, Served, environment, served
 
 
-def flare(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+def beside(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run another command beside the gateway, with the same settings."""
     return subprocess.run(
         [*FLARE, *words],
@@ -58,7 +62,7 @@ def test_the_first_token_is_made_on_the_console(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         assert server.told == {"url": server.url, "workers": 1, "admin_token": False}
         assert server.url.startswith("http://127.0.0.1:")
-        made = flare(tmp_path, "token", "create")
+        made = beside(tmp_path, "token", "create")
         assert verified(server, made.stdout.strip()) == 200
         answer = server.get("/healthz")
         assert "server" not in answer.headers
@@ -99,40 +103,49 @@ def test_a_file_may_hold_the_first_token(tmp_path: Path) -> None:
 
 
 def test_a_revoked_bootstrap_token_stays_revoked(tmp_path: Path) -> None:
-    secret, file = new_secret(), tmp_path / "admin"
+    secret, file, now = new_secret(), tmp_path / "admin", datetime.now(UTC)
     file.write_text(secret)
-    with served(tmp_path, FLARE_BOOTSTRAP_TOKEN_FILE=str(file)):
-        listed = json.loads(flare(tmp_path, "token", "list", "--json").stdout)
-    flare(tmp_path, "token", "revoke", listed["tokens"][0]["token_id"])
-    (tmp_path / "serve.err").write_text("")
+    store = open_store(Settings(store_url=f"sqlite:///{tmp_path / 'flare.db'}"))
+    with store.write() as connection:
+        made = first_admin(connection, now, settings=Settings(), secret=secret)
+        assert made is not None
+        revoke(connection, made.token, made.token.id, now)
+    store.close()
     with served(tmp_path, FLARE_BOOTSTRAP_TOKEN_FILE=str(file)) as server:
         assert server.told["admin_token"] is False
         assert verified(server, secret) == 401
-    first = server.errors.read_text().splitlines()[0]
-    assert first.startswith("flare: bootstrap_token_file: API token has been revoked")
+        first = server.log()[0]
+    assert (first["level"], first["event"]) == ("warning", "the bootstrap token is good no more")
+    assert first["code"] == "TOKEN_REVOKED"
 
 
 @pytest.mark.parametrize(
-    ("words", "more", "said"),
+    ("words", "said"),
     [
-        (("--port", "70000"), {}, "flare: --port: found 70000, expected less than or equal to 65535"),
-        (("--backend", "mine"), {}, "flare: --backend: found 'mine', expected 'local' or 'fluidos'"),
-        ((), {"FLARE_WORKERS": "0"}, "flare: FLARE_WORKERS: found '0', expected greater than or equal to 1"),
-        ((), {"FLARE_STORE_URL": "mysql://x"}, "flare: FLARE_STORE_URL: expected a store on sqlite or"),
-        ((), {"FLARE_STORE_URL": "sqlite:////nowhere/x.db"}, "flare: the store does not answer"),
-        (
-            (),
-            {"FLARE_BOOTSTRAP_TOKEN_FILE": "/nowhere"},
-            "flare: bootstrap_token_file: found no file that can",
-        ),
-        ((), {"FLARE_HOST": "192.0.2.1"}, "flare: host: found no way to listen on 192.0.2.1 port 0"),
-        (("--config", "none.toml"), {}, "flare: none.toml: found no file that can be read"),
+        ("--port 70000", "--port: found 70000, expected less than or equal to 65535"),
+        ("--backend mine", "--backend: found 'mine', expected 'local' or 'fluidos'"),
+        ("--workers 0", "--workers: found 0, expected greater than or equal to 1"),
+        ("--store mysql://x", "--store-url: expected a store on sqlite or"),
+        ("--config none.toml", "none.toml: found no file that can be read"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(
-    tmp_path: Path, words: tuple[str, ...], more: dict[str, str], said: str
-) -> None:
-    done = flare(tmp_path, "serve", "--json", "--port", "0", *words, **more)
+def test_settings_that_are_wrong_are_said_in_one_line(flare: Flare, words: str, said: str) -> None:
+    done = flare("serve", "--json", *words.split())
+    assert (done.status, done.document["status"]) == (2, "error")
+    assert done.err.startswith(f"flare: {said}")
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"FLARE_STORE_URL": "sqlite:////nowhere/x.db"}, "flare: the store does not answer"),
+        ({"FLARE_BOOTSTRAP_TOKEN_FILE": "/nowhere"}, "flare: bootstrap_token_file: found no file that can"),
+        ({"FLARE_HOST": "192.0.2.1"}, "flare: host: found no way to listen on 192.0.2.1 port 0"),
+    ],
+)
+def test_what_is_not_to_be_had_is_said_in_one_line(tmp_path: Path, more: dict[str, str], said: str) -> None:
+    done = beside(tmp_path, "serve", "--json", "--port", "0", **more)
     assert done.returncode == (4 if "answer" in said else 2)
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
@@ -142,7 +155,7 @@ def test_what_is_wrong_is_said_in_one_line(
 def test_a_file_without_a_token_of_ours_is_refused_and_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "admin"
     file.write_text("flr_hunter2")
-    done = flare(tmp_path, "serve", "--port", "0", FLARE_BOOTSTRAP_TOKEN_FILE=str(file))
+    done = beside(tmp_path, "serve", "--port", "0", FLARE_BOOTSTRAP_TOKEN_FILE=str(file))
     assert done.returncode == 2
     assert done.stderr.startswith("flare: bootstrap_token_file: found no token")
     assert "hunter2" not in done.stderr
@@ -151,16 +164,16 @@ def test_a_file_without_a_token_of_ours_is_refused_and_not_shown(tmp_path: Path)
 def test_two_do_not_listen_on_one_port(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         port = server.url.rpartition(":")[2]
-        done = flare(tmp_path, "serve", "--port", port)
+        done = beside(tmp_path, "serve", "--port", port)
     assert done.returncode == 2
     assert f"found no way to listen on 127.0.0.1 port {port} (Address already in use" in done.stderr
 
 
 def test_several_workers_are_one_gateway(tmp_path: Path) -> None:
     """They answer for each other, one that dies is replaced, and all end together with exit status 0."""
-    with served(tmp_path, "--workers", "3") as server:
+    with served(tmp_path, "--workers", "2") as server:
         server.ready()
-        assert eventually(lambda: len(workers(server)) == 3)
+        assert eventually(lambda: len(workers(server)) == 2)
         for _ in range(30):
             assert server.get("/healthz").status_code == 200
         told = server.get("/metrics", server.token()).text

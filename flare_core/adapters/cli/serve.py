@@ -1,6 +1,7 @@
 """``flare serve``."""
 
 import json
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -10,7 +11,7 @@ import typer
 from flare_core.adapters.cli import console
 from flare_core.adapters.cli import options as opt
 from flare_core.adapters.cli.inputs import DEMO
-from flare_core.adapters.cli.output import emit, note
+from flare_core.adapters.cli.output import emit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from flare_core.adapters.gateway.settings import Settings
 
 _LISTENING = "Listening"
+_log = logging.getLogger(__name__)
+
+Offers: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--inventory",
+        "-i",
+        metavar="FILE",
+        help="What is offered: a file or a folder, read again when it changes. May be repeated. "
+        "Without it the bundled demonstration federation.",
+    ),
+]
 
 
 Host: TypeAlias = Annotated[
@@ -46,7 +59,7 @@ def serve(
     port: Port = None,
     workers: Workers = None,
     backend: Backend = None,
-    inventory: opt.Inventories = None,
+    inventory: Offers = None,
     assume: opt.Assume = None,
     usd_eur: opt.UsdEur = None,
     origin: opt.Origin = None,
@@ -67,7 +80,8 @@ def serve(
       flare serve --port 0 --workers 4 --inventory offers/ --store postgresql://flare@db/flare
       FLARE_BOOTSTRAP_TOKEN_FILE=/run/secrets/admin flare serve --config flare.toml
     """
-    from flare_core.adapters.cli.serving import listening, run, url_of
+    from flare_core.adapters.cli.serving import listening, prepared, url_of
+    from flare_core.adapters.gateway import logs
 
     found = console.loaded(
         config,
@@ -83,11 +97,13 @@ def serve(
         log_level=log_level,
         log_format=log_format,
     )
+    logs.configure(found.settings)
     with console.telling(as_json), console.opened(found) as books, books.write() as connection:
         admin = has_admin(connection, found.settings, console.now())
     with listening(found.settings) as bound:
+        run = prepared(found.settings, bound)
         _tell(url_of(bound), found.document(), admin, as_json)
-        run(found.settings, bound)
+        run()
 
 
 def has_admin(connection: "Connection", settings: "Settings", now: datetime) -> bool:
@@ -108,7 +124,7 @@ def has_admin(connection: "Connection", settings: "Settings", now: datetime) -> 
         return tokens.verify(connection, secret, now).may(tokens.Permission.ADMIN)
     except tokens.TokenError as error:
         if error.code != ErrorCode.INVALID_TOKEN:
-            note(f"bootstrap_token_file: {error.message}; put a new one there: flare token secret")
+            _log.warning("the bootstrap token is good no more", extra={"code": error.code.value})
             return tokens.has_admin(connection, now)
     try:
         tokens.first_admin(connection, now, name="bootstrap", settings=settings, secret=secret)

@@ -11,6 +11,7 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,8 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 _BACKLOG: Final = 2048
 _SUPERVISOR_S: Final = 0.7
 """How late a supervisor may be to pass a signal on, and to see that its workers have ended; seconds."""
-_HEALTH_S: Final = 30
+_HEALTH_S: Final = 10
+"""Silence after which a worker is taken for hung; a signal waits as long for one that is just starting."""
 _METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 _log = logging.getLogger(__name__)
 
@@ -62,8 +64,11 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if bound.family is socket.AF_INET6 else f"http://{host}:{port}"
 
 
-def run(settings: Settings, bound: socket.socket) -> None:
-    """Serve until a signal says to stop; then end what is in flight, in `stop_timeout_s` at most."""
+def prepared(settings: Settings, bound: socket.socket) -> Callable[[], None]:
+    """Return what serves until a signal says to stop, and then ends what is in flight, in `stop_timeout_s`.
+
+    A signal that comes before it is called counts already: whoever is told of the gateway may stop it.
+    """
     config = uvicorn.Config(
         Worker(settings),
         factory=True,
@@ -82,13 +87,22 @@ def run(settings: Settings, bound: socket.socket) -> None:
         timeout_worker_healthcheck=_HEALTH_S,
     )
     if settings.workers > 1:
-        with _counted_together():
-            Multiprocess(config, [bound]).run()
-    else:
+        supervisor = Multiprocess(config, [bound])
+        return partial(_supervised, supervisor)
+    server = uvicorn.Server(config)
+
+    def stop(sig: int, frame: FrameType | None) -> None:
         # uvicorn raises the signal again once all is done: to have been told to end is no failure.
-        for sig in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sig, lambda *_: None)
-        uvicorn.Server(config).run([bound])
+        server.should_exit = True
+
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, stop)
+    return partial(server.run, [bound])
+
+
+def _supervised(supervisor: Multiprocess) -> None:
+    with _counted_together():
+        supervisor.run()
 
 
 @dataclass(frozen=True, slots=True)
