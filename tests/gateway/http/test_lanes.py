@@ -97,6 +97,32 @@ def test_a_bell_wakes_whom_it_concerns(sqlite_store: Store) -> None:
     asyncio.run(main())
 
 
+def test_a_bell_tells_what_is_settled_whenever_that_was(sqlite_store: Store) -> None:
+    """Before anybody asked, or while they wait; several may wait for one, and one may give up."""
+    names = ["before", "meanwhile"]
+    before, meanwhile = (submitted(sqlite_store, name) for name in names)
+
+    def fail(intent: str) -> None:
+        with sqlite_store.write() as connection:
+            move(connection, intent, State.FAILED, NOW, "a test")
+
+    async def main() -> None:
+        lane = Lane("watch", 1, 1)
+        bell = Bell(sqlite_store, lane)
+        fail(before.id)
+        assert (await asyncio.wait_for(bell.settled(before.id), 5)).state is State.FAILED
+        waiting = [asyncio.create_task(bell.settled(meanwhile.id)) for _ in range(3)]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(bell.settled(meanwhile.id), 0.1)
+        await asyncio.to_thread(fail, meanwhile.id)
+        found = await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        assert [(each.id, each.state) for each in found] == [(meanwhile.id, State.FAILED)] * 3
+        await bell.close()
+        lane.close()
+
+    asyncio.run(main())
+
+
 def test_a_bell_asks_nobody_while_nobody_listens(sqlite_store: Store) -> None:
     async def main() -> None:
         lane = Lane("watch", 1, 1)

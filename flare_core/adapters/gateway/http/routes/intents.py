@@ -66,23 +66,17 @@ def _text(body: bytes) -> str:
 
 async def _settled(call: Call, record: Record) -> Record:
     """Wait for the solver as long as a submission may, counted from when it came."""
-    desk = call.desk
-    with suppress(TimeoutError, UnavailableError):
-        async with (
-            asyncio.timeout_at(call.arrived + desk.settings.submit_wait_s),
-            desk.bell.listening(record.id) as rung,
-        ):
-            while True:
-                rung.clear()
-                record = await desk.answers.run(partial(_find, call, record.id, None))
-                if record.state is not State.PENDING:
-                    break
-                await rung.wait()
+    if record.state is State.PENDING:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(call.arrived + call.desk.settings.submit_wait_s):
+                return await call.desk.bell.settled(record.id)
     return record
 
 
 async def _concluded(call: Call, request: Keyed | None, record: Record) -> Response:
     """Answer a submission; with a key what is kept, where another request was quicker to say it."""
+    if request is None and record.state is State.PENDING:
+        return _accepted(call, record, None)  # which asks nothing of the store
     try:
         response, kept = await call.desk.answers.run(partial(_conclude, call, request, record))
     except UnavailableError:
