@@ -2,7 +2,7 @@
 
 The configuration: ``settings`` by name, ``port`` (0 is any), ``clock`` (a file with the seconds by which the
 clock is off), ``provider`` (a file in which the backend's objects are kept), ``lag`` (a file for the longest
-that the event loop was late, ms), ``struck`` (a file that is made where a failpoint acts).
+that the event loop was late, ms).
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +17,6 @@ from typing import Any
 
 import uvicorn
 
-from flare_core.adapters.gateway import failpoints
 from flare_core.adapters.gateway.app import create_app
 from flare_core.adapters.gateway.settings import Settings
 from tests.gateway.promises.provider import Provider
@@ -57,25 +55,9 @@ async def serve(app: Any, listening: socket.socket, lag: str | None) -> None:
         watching.cancel()
 
 
-def note_failpoints(path: Path) -> None:
-    """Have a file made wherever the process is killed, broken or held up."""
-
-    def noted(act: Callable[[str], None]) -> Callable[[str], None]:
-        def noting(name: str) -> None:
-            path.touch()
-            act(name)
-
-        return noting
-
-    actions = failpoints._ACTIONS
-    actions.update({name: noted(act) for name, act in actions.items()})
-
-
 def main(path: str) -> None:
     logging.basicConfig(level=logging.WARNING)
     given = json.loads(Path(path).read_text())
-    if "struck" in given:
-        note_failpoints(Path(given["struck"]))
     clock = Clock(given.get("clock"))
     settings = Settings(**given["settings"])
     kept = given.get("provider")

@@ -26,12 +26,22 @@ from tests.gateway.promises.load import UNLIMITED, Answer, Json, client, intent,
 ACTIONS = ("kill", "raise", "hang")
 CASES = list(product(POINTS, ACTIONS))
 LANES = 4
-HUNG_S = 1.5
+HUNG_S = 3.0
 PAUSE_S = 0.3
 ONE_MIGRATION = Lock()
 """Alembic keeps what it migrates in one place of the process."""
 LONG_S = 4.0
 """What is done behind the answers has been done after so long, on a machine that is not busy."""
+
+
+NOTED = """
+import os, pathlib
+from flare_core.adapters.gateway import failpoints
+def noted(act):
+    return lambda name: (pathlib.Path(os.environ["STRUCK"]).touch(), act(name))
+failpoints._ACTIONS.update({name: noted(act) for name, act in failpoints._ACTIONS.items()})
+"""
+"""In every process of a gateway, its solvers too: a file is made where a failpoint acts."""
 
 
 @dataclass(slots=True)
@@ -142,11 +152,13 @@ def lane(folder: Path, cases: Sequence[tuple[str, str]]) -> list[str]:
     """Strike at each point, then recover; return what is wrong."""
     folder.mkdir()
     url = f"sqlite:///{folder / 'flare.db'}"
-    settings = {"submit_wait_s": 0.3, "batch_window_s": 0.0, "request_timeout_s": 2.0, "lease_s": 1.0}
+    settings = {"submit_wait_s": 2.0, "batch_window_s": 0.0, "request_timeout_s": 3.0, "lease_s": 1.0}
+    settings["solve_time_limit_s"] = 1.0
     with fleet(url, folder, stock.ample(), count=0) as empty:
         own = {"store_url": url, "inventory": [str(folder / "offers.json")], "poll_s": 0.1} | UNLIMITED
-        more = {"provider": str(empty.provider), "struck": str(folder / "gateway" / "struck")}
-        gateway = Gateway(folder / "gateway", own | settings, more)
+        (folder / "sitecustomize.py").write_text(NOTED)
+        gateway = Gateway(folder / "gateway", own | settings, {"provider": str(empty.provider)})
+        gateway.environment = {"PYTHONPATH": str(folder), "STRUCK": str(folder / "gateway" / "struck")}
         gateways = Fleet(url, [gateway], empty.stock, empty.provider)
         try:
             return struck(gateways, cases)
