@@ -17,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -172,10 +173,21 @@ def gateway() -> Iterator[tuple[str, str]]:
         ) as process:
             assert process.stdout is not None
             try:
-                line = process.stdout.readline()
-                yield re.search(r"http://[^,\s]+", line)[0], made.stdout.decode().strip()  # type: ignore[index]
+                found = re.search(r"http://[^,\s]+", process.stdout.readline())
+                assert found, "it does not listen"
+                wait_for(found[0])
+                yield found[0], made.stdout.decode().strip()
             finally:
                 process.terminate()
+
+
+def wait_for(url: str, tries: int = 600) -> None:
+    """Wait until a gateway is ready, a minute at most."""
+    for _ in range(tries):
+        if answer_to(urllib.request.Request(f"{url}/readyz"))[0] == 200:  # noqa: S310  # our own address
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{url} is not ready")
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ def test_who_is_throttled_slows_down_nobody_else(workers: Sequence[Served]) -> N
     ever adds to the time.
     """
     server = workers[0]
-    client, tries = server.client(server.mint("quiet")), []
+    client, tries = server.client(server.mint("quiet")), list[float]()
     with noise(server) as process:
         while len(tries) < TRIES and (not tries or tries[-1] > 0):
             tries.append(_excess_s(client, process))
