@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flare_core import InventoryError, OptionsError, read_inventory
@@ -285,3 +285,54 @@ LABELS = ["nvidia.com/gpu.product", "nvidia.com/gpu.replicas", "nvidia.com/gpu.m
 )
 def test_whatever_a_node_says_it_is_read_or_reported(annotations: Json, labels: Json) -> None:
     assert IDS[1] in read(node(annotations=annotations, labels=labels), B).ids
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(PATHS), ANY | QUANTITIES), min_size=1, max_size=3)
+SOUND = node("sound", annotations={"cost.fluidos.eu/hourly-rate": "1"})
+
+
+def stays_sound(changes: list[tuple[str, object]], some: Any, other: Any, several: list[Any]) -> None:
+    """Whatever stands beside it, in whatever kind of object: a sound flavor and a sound node are offered."""
+    spoilt = flavor(price={})
+    for path, value in changes:
+        try:
+            spoilt = put(spoilt, path, value)
+        except (AttributeError, TypeError):
+            break  # a value of another kind stands in the way now
+    others = [
+        spoilt,
+        candidate(spoilt)
+        if isinstance(spoilt.get("spec"), dict) and "name" in (spoilt.get("metadata") or {})
+        else {},
+        {"apiVersion": "v1", "kind": "List", "items": several},
+        {"apiVersion": some, "kind": "Discovery", "metadata": some, "status": other},
+        {"apiVersion": "v1", "kind": "Node", "metadata": some, "spec": some, "status": other},
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "spec": {"nodeName": "sound", "containers": some},
+            "status": other,
+        },
+        {"apiVersion": "v1", "kind": "PeeringCandidate", "spec": {"available": True, "flavor": some}},
+        *several,
+    ]
+    for each in others:
+        assert {IDS[1], "sound"} <= set(read(each, B, SOUND).ids)
+
+
+FUZZ = given(CHANGES, ANY, ANY, st.lists(ANY, max_size=3))
+
+
+@settings(max_examples=50)
+@FUZZ
+def test_s9_no_object_spoils_the_reading(changes: Any, some: Any, other: Any, several: Any) -> None:
+    stays_sound(changes, some, other, several)
+
+
+@pytest.mark.t1
+@settings(max_examples=1500)
+@FUZZ
+def test_s9_no_object_spoils_the_reading_at_full_count(
+    changes: Any, some: Any, other: Any, several: Any
+) -> None:
+    stays_sound(changes, some, other, several)
