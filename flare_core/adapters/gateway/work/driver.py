@@ -28,6 +28,10 @@ Clock = Callable[[], datetime]
 BATCH_EFFORT: Final = 0.1
 """What a search for several intents may take, in the solver's own measure: about a third of a second. What
 is still better is not worth the wait of everybody in the batch."""
+_ASIDE: Final = 4
+"""So many batches are looked at, since other processes take the same ones."""
+_TOGETHER: Final = 8
+"""So many intents are booked in one transaction: who submits meanwhile waits for it."""
 _PAUSE_S: Final = 0.5
 
 
@@ -134,19 +138,24 @@ class Driver(Loop):
     def _claim(self) -> tuple[Work, ...]:
         tools = self.tools
         tools.inventory()  # more that is offered is what the queue waits for
-        with tools.store.read() as connection:
-            if not self._found(connection):
+        while True:
+            with tools.store.read() as connection:
+                seen = self._found(connection, _ASIDE * tools.settings.batch_size)
+            if not seen:
                 return ()
-        with tools.store.write("claim") as connection:
-            gathered = self._found(connection)
-            ids = [work.record.id for work in gathered]
-            claim(connection, tools.me, ids, tools.clock() + tools.lease)
-        return gathered
+            ids = [work.record.id for work in seen]
+            with tools.store.write("claim") as connection:
+                gathered = self._found(connection, tools.settings.batch_size, ids)
+                own = [work.record.id for work in gathered]
+                claim(connection, tools.me, own, tools.clock() + tools.lease)
+            if gathered or self.stopping.is_set():
+                return gathered
 
-    def _found(self, connection: Connection) -> tuple[Work, ...]:
+    def _found(
+        self, connection: Connection, limit: int, among: Sequence[str] | None = None
+    ) -> tuple[Work, ...]:
         tools = self.tools
-        capacity = capacity_count(connection)
-        return find_work(connection, tools.clock(), tools.lease, capacity, tools.settings.batch_size)
+        return find_work(connection, tools.clock(), tools.lease, capacity_count(connection), limit, among)
 
     def _hand_back(self, gathered: Sequence[Work]) -> None:
         try:
@@ -168,15 +177,23 @@ class Driver(Loop):
                 for work in group:
                     self._settle([work])
                 return
-            with tools.store.write("place") as connection:
-                desk = replace(desk, now=tools.clock())
-                group = _written(connection, desk, group, found)
+            group = self._write(desk, group, found)
             tools.changed()
             self._placed()
             if not group:
                 return
         with tools.store.write() as connection:
             commit.postpone(connection, replace(self._desk()[0], now=tools.clock()), group)
+
+    def _write(self, desk: commit.Desk, group: Sequence[Work], found: Mapping[str, Any]) -> list[Work]:
+        """Write what was found; return those whose capacity was taken meanwhile."""
+        tools, taken = self.tools, list[Work]()
+        for start in range(0, len(group), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            with tools.store.write("place") as connection:
+                now = replace(desk, now=tools.clock())
+                taken += _written(connection, now, group[part], found.get("outcomes", ())[part], found)
+        return taken
 
     def _desk(self) -> "tuple[commit.Desk, tuple[Any, ...]]":
         tools = self.tools
@@ -215,17 +232,20 @@ class Driver(Loop):
 
 
 def _written(
-    connection: Connection, desk: commit.Desk, group: Sequence[Work], found: Mapping[str, Any]
+    connection: Connection,
+    desk: commit.Desk,
+    group: Sequence[Work],
+    outcomes: Sequence[Mapping[str, Any]],
+    found: Mapping[str, Any],
 ) -> list[Work]:
     if "died" in found:
         commit.crashed(connection, desk, group)
         return []
     if "error" in found:
-        [work] = group
-        error = found["error"]
-        commit.refuse(connection, desk, work, error)
+        for work in group:
+            commit.refuse(connection, desk, work, found["error"])
         return []
-    return commit.settle(connection, desk, group, found["outcomes"])
+    return commit.settle(connection, desk, group, outcomes)
 
 
 def _groups(gathered: Sequence[Work]) -> Iterator[list[Work]]:
