@@ -7,15 +7,18 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, func, select
 
 from flare_core.adapters.gateway.errors import ConflictError, NotFoundError, UnavailableError
 from flare_core.adapters.gateway.events import events_after
 from flare_core.adapters.gateway.ledger import held
 from flare_core.adapters.gateway.life import Record, State, find, find_refused, history_of, list_intents
-from flare_core.adapters.gateway.limits import QuotaError
+from flare_core.adapters.gateway.limits import QuotaError, take
 from flare_core.adapters.gateway.orders import orders_of
 from flare_core.adapters.gateway.service import Gateway
-from flare_core.adapters.gateway.settings import Quota
+from flare_core.adapters.gateway.settings import Limit, Quota
+from flare_core.adapters.gateway.store.tables import buckets, events, keys
+from flare_core.adapters.gateway.work.follow import EVENTS_KEPT
 from flare_core.adapters.gateway.work.solver import Solver
 from flare_core.errors import IntentError
 from tests.gateway.work.living import (
@@ -309,6 +312,27 @@ def test_what_is_free_is_what_is_offered_less_what_is_booked(
         assert int(gateway.free().groups.free_gpus.sum()) == 5
         gateway.cancel("ada", record.id, None)
         assert int(gateway.free().groups.free_gpus.sum()) == 8
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
+    clock = Clock()
+    with living(sqlite_url, tmp_path, clock, solver=shared) as gateway:
+        gateway.submit("ada", wish(), key="k", body_sha256="b")
+        with gateway.store.note() as connection:
+            assert take(connection, "token:one", Limit(1, 1, 1), NOW) == 0
+        clock.now = NOW + EVENTS_KEPT - SECOND
+        until(lambda: rows(gateway, keys) + rows(gateway, buckets) == 0)
+        assert rows(gateway, events) > 0
+        clock.tick(days=1)
+        until(lambda: rows(gateway, events) == 0)
+        with gateway.store.read() as connection:
+            [record] = list_intents(connection, "ada")[0]
+            assert history_of(connection, record.id)
+
+
+def rows(gateway: Gateway, table: Table) -> int:
+    with gateway.store.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 def test_ready_says_what_is_missing(sqlite_url: str, tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.backend.port import Backend, Order, Phase, RefusedError, Report
+from flare_core.adapters.gateway.events import forget_events
 from flare_core.adapters.gateway.failpoints import hit
+from flare_core.adapters.gateway.keys import forget_keys
 from flare_core.adapters.gateway.life import Record, State, find, move, record_of, tell_status
+from flare_core.adapters.gateway.limits import forget_full
 from flare_core.adapters.gateway.orders import Purchase, Step, purchase_of
 from flare_core.adapters.gateway.store.tables import intents, orders
 from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, read_excluded, unclaimed
@@ -27,6 +30,9 @@ from flare_core.inventory.fields import canonical_json
 _log = logging.getLogger(__name__)
 CALLS: Final = 8
 """Calls of the backend at the same time."""
+EVENTS_KEPT: Final = timedelta(days=30)
+"""So long a client may be away and still hear of everything that happened."""
+_SWEEP: Final = timedelta(minutes=1)
 _BATCH: Final = 64
 _RUNNING_S: Final = 5.0
 """How often what runs is looked at, where the backend has no better idea."""
@@ -69,6 +75,7 @@ class Follower(Loop):
         self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="flare-backend")
         self._flying: set[str] = set()
         self._renewed = tools.clock()
+        self._swept = tools.clock()
 
     def work(self) -> bool:
         tools, now = self.tools, self.tools.clock()
@@ -76,6 +83,8 @@ class Follower(Loop):
         if self._flying and now - self._renewed >= tools.lease / 3:
             tools.renew()
             self._renewed = now
+        if abs(now - self._swept) >= _SWEEP:
+            self._sweep(now)
         with tools.store.read() as connection:
             some = bool(results or self._due(connection, now))
         if not some:
@@ -100,6 +109,14 @@ class Follower(Loop):
 
     def pause(self) -> None:
         self.stopping.wait(_GATHER_S)
+
+    def _sweep(self, now: datetime) -> None:
+        """Forget what nobody asks for any more."""
+        with self.tools.store.note() as connection:
+            forget_full(connection, now)
+            forget_keys(connection, now, self.tools.settings)
+            forget_events(connection, now - EVENTS_KEPT)
+        self._swept = now
 
     def end(self) -> None:
         super().end()
