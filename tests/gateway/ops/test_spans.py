@@ -5,14 +5,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.spans import NoSpans, spans_of
 from flare_core.errors import OptionsError
+from tests.cli.worlds import service
+from tests.gateway.ops.served import served
 
 
 class Collector(HTTPServer):
@@ -22,15 +26,17 @@ class Collector(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[bytes] = []
 
-    def spans(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def all(self) -> Iterator[Any]:
         for body in self.bodies:
             request = ExportTraceServiceRequest()
             request.ParseFromString(body)
             for resource in request.resource_spans:
                 for scope in resource.scope_spans:
-                    found |= {span.name: span for span in scope.spans}
-        return found
+                    yield from scope.spans
+
+    def spans(self) -> dict[str, Any]:
+        """The last span of each name."""
+        return {span.name: span for span in self.all()}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -72,6 +78,27 @@ def test_spans_arrive_nested_and_below_their_caller(collector: Collector) -> Non
     assert solve.parent_span_id == request.span_id
     attributes = {each.key: each.value.string_value or each.value.int_value for each in request.attributes}
     assert attributes == {"flare.method": "GET", "flare.status": 200}
+
+
+def test_a_gateway_tells_its_requests_and_searches(collector: Collector, tmp_path: Path) -> None:
+    with served(tmp_path, FLARE_OTEL="true") as server:
+        server.ready()
+        token = server.token()
+        headers = {"Authorization": f"Bearer {token}"}
+        document = service("hunter2")
+        made = httpx.post(f"{server.url}/api/v1/intents", json=document, headers=headers, timeout=60)
+        assert made.status_code in (201, 202)
+        assert server.stop() == 0
+    found = collector.spans()
+    assert "solve" in found
+    routes = {
+        each.value.string_value
+        for span in collector.all()
+        for each in span.attributes
+        if each.key == "flare.route"
+    }
+    assert {"submitIntent", "ready"} <= routes
+    assert not any(b"hunter2" in body or token.encode() in body for body in collector.bodies)
 
 
 def test_a_failure_is_told_by_its_kind_and_not_by_its_words(collector: Collector) -> None:
