@@ -66,14 +66,15 @@ def test_what_runs_is_sent_since_it_costs_more_by_the_minute(ada: httpx.Client) 
 # --- pages ----------------------------------------------------------------------------------------------
 
 
-def test_pages_hold_each_intent_once_newest_first(ada: httpx.Client) -> None:
-    names = [f"n{i}" for i in range(7)]
+@pytest.mark.parametrize("limit", [3, 12, 13, 100])
+def test_pages_hold_each_intent_once_newest_first(limit: int, ada: httpx.Client) -> None:
+    names = [f"n{i}" for i in range(13)]
     for name in names:
         submitted(ada, name)
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        page = ada.get(SUBMIT, params={"limit": "3", **cursor}).json()
+        page = ada.get(SUBMIT, params={"limit": str(limit), **cursor}).json()
         seen += [each["workload"]["name"] for each in page["intents"]]
         if page["next_cursor"] is None:
             break

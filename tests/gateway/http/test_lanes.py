@@ -69,6 +69,17 @@ def test_what_work_raises_is_raised_and_the_thread_is_free_again() -> None:
     asyncio.run(main())
 
 
+def test_a_lane_that_is_closed_begins_nothing() -> None:
+    async def main() -> None:
+        lane = Lane("test", 1, 1)
+        lane.close()
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                await lane.run(lambda: None)
+
+    asyncio.run(main())
+
+
 def test_a_bell_wakes_whom_it_concerns(sqlite_store: Store) -> None:
     record = submitted(sqlite_store, "watched")
 

@@ -43,7 +43,7 @@ class Lane:
         Raises
         ------
         UnavailableError
-            If there is no thread for it in time; it is not begun then.
+            If there is no thread for it in time, or no more; it is not begun then.
         """
         self.waiting += 1
         try:
@@ -55,9 +55,9 @@ class Lane:
             self.waiting -= 1
         try:
             running = self._pool.submit(copy_context().run, work)
-        except BaseException:
+        except RuntimeError:  # closed in the meantime
             self._free.release()
-            raise
+            raise UnavailableError("the gateway is being stopped") from None
         loop = asyncio.get_running_loop()
         # The thread is taken until the work is done, also where nobody waits for it any more.
         running.add_done_callback(lambda _: _call(loop, self._free.release))

@@ -11,7 +11,6 @@ from flare_core.adapters.gateway.http.models import (
     Estimates,
     GpuAllocation,
     IntentDetail,
-    IntentPage,
     IntentStatus,
     Offer,
     Performance,
@@ -94,12 +93,9 @@ def detail_of(record: Record, offer: Document | None, history: Iterable[Step], n
     return IntentDetail(history=tuple(map(_transition, history)), **_status(record, offer, now))
 
 
-def page_of(
-    shown: Iterable[tuple[Record, Document | None]], next_cursor: str | None, now: datetime
-) -> IntentPage:
-    """Return a page of intents, each with what is offered to it."""
-    intents = tuple(IntentStatus(**_status(record, offer, now)) for record, offer in shown)
-    return IntentPage(intents=intents, next_cursor=next_cursor)
+def status_of(record: Record, offer: Document | None, now: datetime) -> IntentStatus:
+    """Return the state of an intent."""
+    return IntentStatus(**_status(record, offer, now))
 
 
 def _status(record: Record, offer: Document | None, now: datetime) -> dict[str, Any]:

@@ -17,14 +17,21 @@ from flare_core.adapters.gateway.errors import (
 from flare_core.adapters.gateway.http.answers import Keyed, keep, keyed, replayed, said, told
 from flare_core.adapters.gateway.http.bodies import entity_tags, idempotency_key, read_json
 from flare_core.adapters.gateway.http.errors import error_response, refused_intent
-from flare_core.adapters.gateway.http.models import AcceptOffer, ListQuery, SubmitQuery
+from flare_core.adapters.gateway.http.models import (
+    AcceptOffer,
+    IntentPage,
+    IntentStatus,
+    ListQuery,
+    SubmitQuery,
+)
 from flare_core.adapters.gateway.http.operation import Call
-from flare_core.adapters.gateway.http.render import detail_of, page_of, submitted
+from flare_core.adapters.gateway.http.render import detail_of, status_of, submitted
 from flare_core.adapters.gateway.keys import Claim, Outcome
 from flare_core.adapters.gateway.life import Record, State, find, history_of, list_intents, withdraw
 from flare_core.adapters.gateway.tokens import Permission
 from flare_core.errors import OptionsError
 
+_AT_ONCE: Final = 10
 _FAILED: Final = frozenset({State.FAILED, State.REFUSED})
 _STATES: Final[Mapping[str, frozenset[State]]] = {
     word: frozenset(state for state in State if state.word == word and state is not State.REFUSED)
@@ -129,22 +136,28 @@ async def list_own(call: Call) -> Response:
     asked, token = call.asked(ListQuery), call.token
     if asked.user_id not in (None, token.user) and not token.may(Permission.ADMIN):
         raise PermissionsError
-    gateway = call.desk.gateway
+    return await call.desk.books.run(partial(_page, call, asked))
 
-    def work() -> Response:
+
+def _page(call: Call, asked: ListQuery) -> Response:
+    """Return a page; a few intents are read at a time, since each may be as large as a body."""
+    gateway, cursor = call.desk.gateway, asked.cursor
+    shown: list[IntentStatus] = []
+    while len(shown) < asked.limit:
         with gateway.store.read() as connection:
             records, cursor = list_intents(
                 connection,
-                asked.user_id or token.user,
+                asked.user_id or call.token.user,
                 states=asked.status and _STATES[asked.status],
                 name=asked.name,
-                cursor=asked.cursor,
-                limit=asked.limit,
+                cursor=cursor,
+                limit=min(_AT_ONCE, asked.limit - len(shown)),
             )
-        shown = [(record, gateway.offer(record)) for record in records]
-        return said(page_of(shown, cursor, gateway.clock()))
-
-    return await call.desk.books.run(work)
+        now = gateway.clock()
+        shown += [status_of(record, gateway.offer(record), now) for record in records]
+        if cursor is None:
+            break
+    return said(IntentPage(intents=tuple(shown), next_cursor=cursor))
 
 
 async def cancel(call: Call) -> Response:
