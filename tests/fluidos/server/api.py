@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from tests.fluidos.server import names
 from tests.fluidos.server.faults import Cause, Fault, invalid, not_found
 from tests.fluidos.server.patches import json_patch, merge
 from tests.fluidos.server.resources import SERVED, Resource, built_in, of_definition
-from tests.fluidos.server.storage import Change, Storage
+from tests.fluidos.server.storage import Change, Storage, copied
 
 Json = dict[str, Any]
 
@@ -91,7 +90,7 @@ class Api:
         wanted = _filter(namespace, query)
         with self.storage.lock:
             objects = self.storage.objects[resource.collection]
-            items = [deepcopy(objects[key]) for key in sorted(objects) if wanted(objects[key])]
+            items = [objects[key] for key in sorted(objects) if wanted(objects[key])]
             version = str(self.storage.version)
         if not resource.custom:  # the items of a built-in kind come without their kind
             items = [{k: v for k, v in item.items() if k not in ("apiVersion", "kind")} for item in items]
@@ -137,7 +136,7 @@ class Api:
     # Writing
 
     def create(self, resource: Resource, namespace: str, body: Json, query: Mapping[str, str]) -> Json:
-        item = deepcopy(body)
+        item = copied(body)
         meta = self._identity(resource, namespace, item)
         if not meta.get("name"):
             prefix = meta.get("generateName")
@@ -219,12 +218,12 @@ class Api:
 
     def pruned(self, resource: Resource, body: Json) -> list[str]:
         """What the schema does not name in a body, for warnings and strict requests."""
-        return list(resource.schema.prune(deepcopy(body)))
+        return list(resource.schema.prune(copied(body)))
 
     def replace(
         self, resource: Resource, namespace: str, name: str, part: str, body: Json, query: Mapping[str, str]
     ) -> Json:
-        item = deepcopy(body)
+        item = copied(body)
         meta = self._identity(resource, namespace, item)
         if meta.get("name") != name:
             raise Fault(
@@ -259,7 +258,7 @@ class Api:
         with self.storage.lock:
             live = self.get(resource, namespace, name)
             if how == "application/merge-patch+json":
-                item = merge(deepcopy(live), change)
+                item = merge(copied(live), change)
             elif how == "application/json-patch+json":
                 item = json_patch(live, change)
             else:
@@ -279,7 +278,7 @@ class Api:
                 "",
                 [Cause("fieldManager", "Required value: is required for apply patch")],
             )
-        applied = deepcopy(body)
+        applied = copied(body)
         self._identity(resource, namespace, applied)["name"] = name
         force = query.get("force") == "true"
         with self.storage.lock:
@@ -289,7 +288,7 @@ class Api:
                 made["metadata"]["managedFields"] = []
                 made = resource.owners.apply(made, applied, manager, force, now())
                 return self.storage.put(resource.collection, (namespace, name), made), True
-            owned = resource.owners.apply(deepcopy(live), applied, manager, force, now())
+            owned = resource.owners.apply(copied(live), applied, manager, force, now())
             return self._write(resource, namespace, live, owned, part, None), False
 
     def _write(
@@ -299,9 +298,9 @@ class Api:
         meta, old = item["metadata"], live["metadata"]
         if part == "status":
             status = item.get("status")
-            item = {**deepcopy(live), **({"status": status} if status is not None else {})}
+            item = {**copied(live), **({"status": status} if status is not None else {})}
         elif part == "finalize":
-            item = {**deepcopy(live), "spec": item.get("spec", {})}
+            item = {**copied(live), "spec": item.get("spec", {})}
         else:
             for field in SERVER_SIDE:
                 meta.pop(field, None)
@@ -309,9 +308,9 @@ class Api:
                     meta[field] = old[field]
             if resource.status:
                 item.pop("status", None)
-                item |= {"status": deepcopy(live["status"])} if "status" in live else {}
+                item |= {"status": copied(live["status"])} if "status" in live else {}
             if manager is not None and "managedFields" in old:
-                meta["managedFields"] = deepcopy(old["managedFields"])
+                meta["managedFields"] = list(old["managedFields"])
         self._refuse(resource, item)
         if manager is not None:
             resource.owners.update(live, item, manager, now())

@@ -1,9 +1,9 @@
 """Merge patches (RFC 7396) and JSON patches (RFC 6902)."""
 
-from copy import deepcopy
 from typing import Any
 
 from tests.fluidos.server.faults import Fault
+from tests.fluidos.server.storage import copied
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -23,7 +23,7 @@ def json_patch(target: Any, steps: Any) -> Any:
         raise Fault(
             400, "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
         )
-    result = deepcopy(target)
+    result = copied(target)
     for step in steps:
         result = _step(result, step)
     return result

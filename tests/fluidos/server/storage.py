@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,17 @@ from tests.fluidos.server.faults import Fault
 Json = dict[str, Any]
 Collection = tuple[str, str]  # group, plural
 Key = tuple[str, str]  # namespace, name
+
+
+def copied(item: Json) -> Json:
+    """A copy of plain JSON, several times as fast as one of anything."""
+    return {key: _copied(part) for key, part in item.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +52,26 @@ class Storage:
 
     def get(self, collection: Collection, key: Key) -> Json | None:
         found = self.objects[collection].get(key)
-        return deepcopy(found) if found is not None else None
+        return copied(found) if found is not None else None
 
     def put(self, collection: Collection, key: Key, item: Json) -> Json:
         before = self.objects[collection].get(key)
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
-        self.objects[collection][key] = deepcopy(item)
+        self.objects[collection][key] = copied(item)
         self._tell("ADDED" if before is None else "MODIFIED", collection, item, before)
         return item
 
     def remove(self, collection: Collection, key: Key) -> Json:
         before = self.objects[collection].pop(key)
         self.version += 1
-        item = deepcopy(before)
+        item = copied(before)
         item["metadata"]["resourceVersion"] = str(self.version)
         self._tell("DELETED", collection, item, before)
         return item
 
     def _tell(self, kind: str, collection: Collection, item: Json, before: Json | None) -> None:
-        self.log.append(Change(self.version, collection, kind, deepcopy(item), before))
+        self.log.append(Change(self.version, collection, kind, copied(item), before))
         self.lock.notify_all()
 
     def follow(self, collection: Collection, version: int, until: float) -> Iterator[Change | int]:
