@@ -3,10 +3,12 @@
 Nothing is described here that an operation or a model does not say by itself.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -90,8 +92,10 @@ def _operation(operation: Operation, operations: Sequence[Operation]) -> Json:
         "responses": dict(sorted(_responses(operation, operations))),
     }
     if operation.body is not None:
-        schema = {"$ref": _REF.format(model=operation.body.__name__)}
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        content: Json = {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}
+        if operation.body is IntentDocument:
+            content["examples"] = _examples()
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described
 
 
@@ -132,6 +136,16 @@ class _WithoutNull(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+
+def _examples() -> dict[str, Json]:
+    """Return the examples of the API reference."""
+    found = sorted((files("flare_core") / "examples").iterdir(), key=lambda file: file.name)
+    return {
+        file.name.removesuffix(".json"): {"value": json.loads(file.read_bytes())}
+        for file in found
+        if file.name[0].isdigit()
+    }
 
 
 # --- what is answered -----------------------------------------------------------------------------------
