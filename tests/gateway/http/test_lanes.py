@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from flare_core.adapters.gateway.errors import UnavailableError
 from flare_core.adapters.gateway.http.bell import Bell
@@ -128,6 +129,26 @@ def test_a_bell_tells_what_is_settled_whenever_that_was(sqlite_store: Store) -> 
         await asyncio.to_thread(fail, meanwhile.id)
         found = await asyncio.wait_for(asyncio.gather(*waiting), 5)
         assert [(each.id, each.state) for each in found] == [(meanwhile.id, State.FAILED)] * 3
+        await bell.close()
+        lane.close()
+
+    asyncio.run(main())
+
+
+def test_a_bell_goes_on_after_trouble(sqlite_store: Store) -> None:
+    record = submitted(sqlite_store, "watched")
+
+    async def main() -> None:
+        lane = Lane("watch", 1, 1)
+        bell = Bell(sqlite_store, lane)
+        with sqlite_store.write() as connection:
+            connection.execute(text("ALTER TABLE events RENAME TO elsewhere"))
+        waiting = asyncio.create_task(bell.settled(record.id))
+        await asyncio.sleep(0.1)
+        with sqlite_store.write() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO events"))
+            move(connection, record.id, State.FAILED, NOW, "a test")
+        assert (await asyncio.wait_for(waiting, 5)).state is State.FAILED
         await bell.close()
         lane.close()
 

@@ -5,6 +5,7 @@ listens, the newest events are read every few milliseconds, and wake those whom 
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from flare_core.adapters.gateway.life import Record, State, record_of
 from flare_core.adapters.gateway.store import Store
 from flare_core.adapters.gateway.store.tables import events, intents
 
+_LOG: Final = logging.getLogger(__name__)
 _EVERY_S: Final = 0.02
 _AFTER_TROUBLE_S: Final = 0.5
 
@@ -96,7 +98,9 @@ class Bell:
             fresh, self._fresh = self._fresh, set()
             try:
                 news = await self._lane.run(partial(self._look, last, fresh, set(self._pending)))
-            except UnavailableError:
+            except Exception as error:  # many wait for this: it goes on whatever happens
+                if not isinstance(error, UnavailableError):
+                    _LOG.exception("looking for news failed")
                 self._fresh |= fresh
                 await asyncio.sleep(_AFTER_TROUBLE_S)
                 continue

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from flare_core.adapters.gateway.errors import GatewayCode, GatewayError, NotFoundError, UnavailableError
+from flare_core.adapters.gateway.errors import GatewayCode, NotFoundError, UnavailableError
 from flare_core.adapters.gateway.http.auth import bearer
 from flare_core.adapters.gateway.http.bodies import check_type, read_body, read_query
 from flare_core.adapters.gateway.http.desk import Desk
@@ -103,9 +102,6 @@ def not_allowed(request: Request, allowed: str) -> Response:
     return error_response(request.scope, refusal)
 
 
-async def no_such_path(request: Request, error: Exception) -> Response:
+async def no_such_path(request: Request, _: Exception) -> Response:
     """Answer what the router does not know, with or without a token."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return failure(request, NotFoundError("path"))
-    return failure(request, GatewayError(GatewayCode.UNAVAILABLE, "not now"))
+    return failure(request, NotFoundError("path"))

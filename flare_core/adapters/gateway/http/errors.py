@@ -175,4 +175,5 @@ def _headers(code: str, error: GatewayError | None) -> dict[str, str]:
 def _report(error: Exception, request_id: str) -> None:
     """Log where it happened; not its message, which may hold what a user has sent."""
     where = "".join(traceback.format_tb(error.__traceback__))
-    _LOG.error("%s answering %s\n%s", type(error).__name__, request_id, where)
+    told = {"error": type(error).__name__, "request_id": request_id, "where": where}
+    _LOG.error("request failed unexpectedly", extra=told)
