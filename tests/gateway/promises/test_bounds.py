@@ -179,7 +179,7 @@ def r9(url: str, folder: Path, offers: int, every: int) -> None:
 
 
 def test_r9_what_is_made_to_cost_is_bounded(sqlite_url: str, tmp_path: Path) -> None:
-    r9(sqlite_url, tmp_path, offers=1_000, every=6)
+    r9(sqlite_url, tmp_path, offers=1_000, every=12)
 
 
 @pytest.mark.t1

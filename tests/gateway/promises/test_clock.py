@@ -147,7 +147,9 @@ def a_run(site: Site) -> None:
     assert site.status(name)["current_cost"] == "1.00 EUR"
 
 
-@pytest.mark.parametrize("step_s", [HOUR_S, -HOUR_S], ids=["forward", "back"])
+@pytest.mark.parametrize(
+    "step_s", [HOUR_S, pytest.param(-HOUR_S, marks=pytest.mark.t1)], ids=["forward", "back"]
+)
 def test_r18_a_clock_that_is_set_does_no_harm(step_s: float, site: Site) -> None:
     """What runs goes on, what is new is placed at once, what is cancelled ends, and nothing costs a step."""
     before = site.running(intent("before"))

@@ -147,8 +147,8 @@ def of_one(rng: random.Random, name: str) -> Json:
     return intent(name)
 
 
-def test_r4_what_was_acknowledged_is_never_lost(url: str, tmp_path: Path) -> None:
-    r4(url, tmp_path, acks=100, kills=1, copies=5 if url.startswith("sqlite") else 0, count=2)
+def test_r4_what_was_acknowledged_is_never_lost(sqlite_url: str, tmp_path: Path) -> None:
+    r4(sqlite_url, tmp_path, acks=60, kills=1, copies=5, count=2)
 
 
 @pytest.mark.t1

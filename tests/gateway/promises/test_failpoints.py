@@ -228,13 +228,7 @@ def test_r2_there_are_enough_points() -> None:
 
 
 def test_r2_some_crash_points_are_survived(tmp_path: Path) -> None:
-    some = (
-        "submit.before_commit",
-        "place.after_commit",
-        "backend.commit.after",
-        "token.create.before_commit",
-    )
-    r2(tmp_path, [(point, "kill") for point in some], lanes=2)
+    r2(tmp_path, [(point, "kill") for point in ("place.after_commit", "backend.commit.after")], lanes=1)
 
 
 @pytest.mark.t1

@@ -110,8 +110,8 @@ def r5(url: str, folder: Path, histories: int, kills: int, count: int) -> None:
     assert any(op.what == "submit" and op.said is None for history in found for op in history)
 
 
-def test_r5_histories_are_linearizable(url: str, tmp_path: Path) -> None:
-    r5(url, tmp_path, histories=8, kills=0, count=2)
+def test_r5_histories_are_linearizable(sqlite_url: str, tmp_path: Path) -> None:
+    r5(sqlite_url, tmp_path, histories=8, kills=0, count=2)
 
 
 @pytest.mark.t1

@@ -82,8 +82,8 @@ def r3(url: str, folder: Path, keys: int, kills: int, count: int = 4) -> None:
         assert gateways.faults(crowd.words) == []
 
 
-def test_r3_a_key_has_one_effect_and_one_answer(url: str, tmp_path: Path) -> None:
-    r3(url, tmp_path, keys=30, kills=1, count=2)
+def test_r3_a_key_has_one_effect_and_one_answer(sqlite_url: str, tmp_path: Path) -> None:
+    r3(sqlite_url, tmp_path, keys=30, kills=1, count=2)
 
 
 @pytest.mark.t1
@@ -91,9 +91,9 @@ def test_r3_a_key_has_one_effect_and_one_answer_at_full_count(url: str, tmp_path
     r3(url, tmp_path, keys=500, kills=10)
 
 
-def test_r3_what_a_key_is_to_other_requests(url: str, tmp_path: Path) -> None:
+def test_r3_what_a_key_is_to_other_requests(sqlite_url: str, tmp_path: Path) -> None:
     """Another body is refused, also by another gateway; what was not valid has consumed nothing."""
-    with fleet(url, tmp_path, stock.ample(), count=2) as gateways:
+    with fleet(sqlite_url, tmp_path, stock.ample(), count=2) as gateways:
         asyncio.run(other_requests(gateways))
 
 

@@ -88,8 +88,8 @@ def r12(url: str, folder: Path, stops: int, workers: int) -> None:
     assert longest <= 10
 
 
-def test_r12_a_stop_under_load_loses_nothing(url: str, tmp_path: Path) -> None:
-    r12(url, tmp_path, stops=1, workers=2)
+def test_r12_a_stop_under_load_loses_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    r12(sqlite_url, tmp_path, stops=1, workers=2)
 
 
 @pytest.mark.t1
@@ -156,9 +156,9 @@ def r13(url: str, folder: Path, number: int, kills: int, limit_s: float) -> None
     assert ready_s <= limit_s
 
 
-def test_r13_a_restart_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
+def test_r13_a_restart_goes_on_where_it_was(sqlite_url: str, tmp_path: Path) -> None:
     """In the time that a machine needs which is busy with all the other tests."""
-    r13(url, tmp_path, number=500, kills=1, limit_s=30)
+    r13(sqlite_url, tmp_path, number=500, kills=1, limit_s=30)
 
 
 @pytest.mark.t1
@@ -169,11 +169,13 @@ def test_r13_a_restart_with_ten_thousand_intents_is_soon_ready(url: str, tmp_pat
 # --- the whole gateway, as it is served -------------------------------------------------------------
 
 
-def killed_while_serving(url: str, folder: Path, number: int, kills: int, limit_s: float) -> None:
+def killed_while_serving(
+    url: str, folder: Path, number: int, kills: int, limit_s: float, workers: int = 4
+) -> None:
     """Kill workers, solvers and the whole of ``flare serve`` under load, again and again."""
     stored(url, number, pending=10)
     rng, words, longest, struck = random.Random(9), list[Word](), 0.0, list[str]()
-    site = start(folder, url, stock.ample(), 4)
+    site = start(folder, url, stock.ample(), workers)
     try:
         site.until_ready()
         for round_ in range(kills):
@@ -193,7 +195,7 @@ def killed_while_serving(url: str, folder: Path, number: int, kills: int, limit_
             assert crowd.wrong == []
             if what == "all":
                 began = monotonic()
-                site = start(folder, url, stock.ample(), 4)
+                site = start(folder, url, stock.ample(), workers)
                 site.until_ready()
                 longest = max(longest, monotonic() - began)
             books = read_books(url)
@@ -205,9 +207,9 @@ def killed_while_serving(url: str, folder: Path, number: int, kills: int, limit_
     assert longest <= limit_s
 
 
-def test_what_is_served_may_be_killed_anywhere(url: str, tmp_path: Path) -> None:
+def test_what_is_served_may_be_killed_anywhere(sqlite_url: str, tmp_path: Path) -> None:
     """In the time that a machine needs which is busy with all the other tests."""
-    killed_while_serving(url, tmp_path, number=100, kills=2, limit_s=60)
+    killed_while_serving(sqlite_url, tmp_path, number=100, kills=2, limit_s=60, workers=2)
 
 
 @pytest.mark.t1
