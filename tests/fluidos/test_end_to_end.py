@@ -119,6 +119,10 @@ def test_what_a_provider_refuses_runs_elsewhere(
         found = cluster.list(RESERVATION, space).items
         return sorted({item["spec"]["peeringCandidate"]["name"] for item in found})
 
+    def told() -> str:
+        found = api.get(intent).json()
+        return "running" if found["status"] == "running" else f"{found['status']}: {found['message']}"
+
     federation.script["reserve", "*"] = STALL
     intent = api.post("/api/v1/intents", json=document(EXAMPLES[0])).headers["Location"]
     eventually(gateway, lambda: bool(asked()), True)
@@ -126,7 +130,7 @@ def test_what_a_provider_refuses_runs_elsewhere(
     for candidate in refused:
         federation.script["reserve", candidate.removeprefix("peeringcandidate-")] = FAIL
     federation.script["reserve", "*"] = ""
-    eventually(gateway, lambda: api.get(intent).json()["status"], "running")
+    eventually(gateway, told, "running")
     assert asked()
     assert not {*asked()} & {*refused}
     api.delete(intent)
