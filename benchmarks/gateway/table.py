@@ -23,6 +23,7 @@ SERVER = "FLARE_TEST_DATABASE_URL"
 WORKERS = 4
 RATE_S = 8.0
 BOUND = 100
+STORES = ("SQLite", "PostgreSQL")
 GROUPS = ("submit", "look", "burst")
 _ANSWERS = {201, 202, 429, 503}
 
@@ -71,7 +72,7 @@ class Figure:
 def measured(wanted: Sequence[str] = ()) -> Iterator[Figure]:
     """Yield the figures, of some groups or of all, on each store."""
     with tempfile.TemporaryDirectory(prefix="flare-bench-") as name:
-        for store in ("SQLite", "PostgreSQL"):
+        for store in STORES:
             for group in GROUPS:
                 if not wanted or group in wanted:
                     yield from _measured(group, store, Path(name) / f"{store}-{group}")
