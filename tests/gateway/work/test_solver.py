@@ -15,7 +15,7 @@ import pytest
 from flare_core.adapters.gateway import failpoints
 from flare_core.adapters.gateway.errors import UnavailableError
 from flare_core.adapters.gateway.ledger import held
-from flare_core.adapters.gateway.life import State
+from flare_core.adapters.gateway.life import HOLDING, State
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.work.request import Request
 from flare_core.adapters.gateway.work.solver import Solver, SolverDiedError
@@ -106,10 +106,9 @@ def test_who_asks_while_it_is_busy_waits_only_so_long(solver: Solver) -> None:
     busy.join()
 
 
-@pytest.mark.parametrize("how", SIGNALS)
-def test_one_that_died_unasked_is_replaced(how: signal.Signals, solver: Solver) -> None:
+def test_one_that_died_unasked_is_replaced(solver: Solver) -> None:
     first = pid_of(solver)
-    os.kill(first, how)
+    os.kill(first, signal.SIGSEGV)
     until(lambda: solver.pid is None)
     assert solver.ask(request(), WORLD)["outcomes"]
     assert solver.pid != first
@@ -166,7 +165,7 @@ def contained(url: str, folder: Path, kills: int) -> None:
     with living(url, folder, Clock(), offer("a", gpus=8, nodes=8)) as gateway:
         for i in range(kills):
             how = SIGNALS[i % len(SIGNALS)]
-            assert killed_while_searching(gateway, how, f"n{i}") is State.RESERVED
+            assert killed_while_searching(gateway, how, f"n{i}") in HOLDING
             assert gateway._running is not None
             assert all(loop.is_alive() for loop in gateway._running)
         with gateway.store.read() as connection:
@@ -185,7 +184,7 @@ def test_v11_twenty_solvers_that_die_in_the_middle_are_replaced(url: str, tmp_pa
     contained(url, tmp_path, 20)
 
 
-@pytest.mark.parametrize("how", ["kill", "raise"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("raise", marks=pytest.mark.t1)])
 def test_an_intent_that_ends_the_solver_twice_fails_and_the_next_is_placed(
     how: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +199,7 @@ def test_an_intent_that_ends_the_solver_twice_fails_and_the_next_is_placed(
         monkeypatch.delenv(failpoints.VARIABLE)
         gateway._solver.kill()
         until(lambda: gateway._solver.pid is None)
-        assert awaited(gateway, submitted(gateway, wish("next")).id).state is State.RESERVED
+        assert awaited(gateway, submitted(gateway, wish("next")).id).state in HOLDING
 
 
 def test_a_question_that_ends_the_solver_is_answered_later(
@@ -229,7 +228,7 @@ def test_a_stop_does_not_wait_for_a_search_and_leaves_its_intent_to_others(
         assert time.monotonic() - began < 4
     monkeypatch.delenv(failpoints.VARIABLE)
     with living(sqlite_url, tmp_path, clock) as gateway:  # at once: nothing is claimed any more
-        assert awaited(gateway, record.id).state is State.RESERVED
+        assert awaited(gateway, record.id).state in HOLDING
 
 
 ADVERSARIAL: tuple[Callable[[], str], ...] = (

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -188,10 +189,11 @@ class Driver(Loop):
     def _write(self, desk: commit.Desk, group: Sequence[Work], found: Mapping[str, Any]) -> list[Work]:
         """Write what was found; return those whose capacity was taken meanwhile."""
         tools, taken = self.tools, list[Work]()
+        newest = tools.inventory()  # what has vanished during the search is not booked
         for start in range(0, len(group), _TOGETHER):
             part = slice(start, start + _TOGETHER)
             with tools.store.write("place") as connection:
-                now = replace(desk, now=tools.clock())
+                now = replace(desk, now=tools.clock(), inventory=newest)
                 taken += _written(connection, now, group[part], found.get("outcomes", ())[part], found)
         return taken
 
@@ -216,18 +218,20 @@ class Driver(Loop):
             effort=BATCH_EFFORT if len(group) > 1 else None,
         )
         hit("solve.before")
+        began = monotonic()
         try:
             with self.tools.spans.span("solve", intents=len(group)):
-                found = self._solver.ask(
+                found: Mapping[str, Any] = self._solver.ask(
                     request, desk.inventory, beat=self.tools.renew, beat_s=settings.lease_s / 3
                 )
         except SolverDiedError:
             if self.stopping.is_set():
                 raise
-            _log.exception("solver died", extra={"intents": [work.record.id for work in group]})
-            return {"died": True}
+            _log.warning("solver died", extra={"intents": [work.record.id for work in group]})
+            found = {"died": True}
         hit("solve.after")
-        self.tools.metrics.solved(found.get("plan", "unknown"), found.get("wall_time_s", 0.0), len(group))
+        outcome = "crashed" if "died" in found else found.get("plan", "unknown")
+        self.tools.metrics.solved(outcome, monotonic() - began, len(group))
         return found
 
 
