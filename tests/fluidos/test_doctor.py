@@ -14,6 +14,7 @@ from flare_core.adapters.fluidos.rbac import manifest, rights
 from flare_core.adapters.fluidos.settings import IDENTITY, FluidosSettings, Identity
 from tests.fluidos.accounts import account, eventually
 from tests.fluidos.actor import Actor
+from tests.fluidos.versions import is_new
 from tests.fluidos.worlds import flavor, providers
 
 
@@ -43,8 +44,9 @@ def told(findings: tuple[Finding, ...], check: str) -> str:
 @pytest.mark.usefixtures("federation")
 def test_a_federation_with_all_it_needs_is_well(cluster: Cluster, settings: FluidosSettings) -> None:
     found = examine(cluster, settings)
-    assert all(each.ok for each in found), [each for each in found if not each.ok]
-    assert told(found, "version").startswith("Kubernetes v1.")
+    ill = {each.check for each in found if not each.ok}
+    assert ill <= (set() if is_new(cluster) else {"version", "kinds"}), ill
+    assert any(each.told.startswith("Kubernetes v1.") for each in found)
     assert told(found, "identity") == "hub0000001 of fluidos.eu"
     assert told(found, "providers") == "2 known"
     assert told(found, "candidates") == "1 flavors, 1 of them with GPUs"

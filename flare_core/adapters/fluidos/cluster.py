@@ -30,6 +30,7 @@ from flare_core.adapters.fluidos.errors import (
     NotFoundError,
     ThrottledError,
     UnavailableError,
+    UnservedError,
 )
 from flare_core.adapters.fluidos.kinds import ACCESS_REVIEW, Kind
 
@@ -139,9 +140,17 @@ class Cluster:
         return self._object(kind, self._send("GET", kind.path(namespace, name)), name)
 
     def find(self, kind: Kind, name: str, namespace: str | None = None) -> Json | None:
-        """Read one object, None where there is none."""
+        """Read one object, None where there is none.
+
+        Raises
+        ------
+        UnservedError
+            The server does not know the kind.
+        """
         try:
             return self.get(kind, name, namespace)
+        except UnservedError:
+            raise
         except NotFoundError:
             return None
 
@@ -372,7 +381,15 @@ def _refusal(what: str, response: httpx2.Response) -> ClusterError:
         return ThrottledError(message, _seconds(response.headers.get("Retry-After")))
     if told.get("reason") == "AlreadyExists":
         return ExistsError(message, status)
+    if status == httpx2.codes.NOT_FOUND and not _names_one(told):
+        return UnservedError(message, status)
     return _REFUSALS.get(status, UnavailableError)(message, status)
+
+
+def _names_one(told: Json) -> bool:
+    """Whether a 404 is about an object: of a path that leads nowhere a server says nothing more."""
+    details = told.get("details")
+    return isinstance(details, dict) and bool(details.get("name"))
 
 
 def _seconds(header: str | None) -> float:

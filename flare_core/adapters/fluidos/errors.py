@@ -4,6 +4,7 @@
 
     ClusterError                 anything; `temporary` says whether the same request may succeed later
     ├── NotFoundError            404
+    │   └── UnservedError        404 for the whole kind: this server does not know it
     ├── DeniedError              401, 403
     ├── ConflictError            409: a stale version, a wrong precondition
     │   └── ExistsError          409: an object of that name is there already
@@ -38,6 +39,10 @@ class ClusterError(Exception):
 
 class NotFoundError(ClusterError):
     """There is no such object, or no such kind."""
+
+
+class UnservedError(NotFoundError):
+    """The server does not know the kind."""
 
 
 class DeniedError(ClusterError):

@@ -13,7 +13,7 @@ from flare_core.adapters.fluidos.buying.ground import Bought, Memory
 from flare_core.adapters.fluidos.buying.steps.buy import bought
 from flare_core.adapters.fluidos.buying.steps.reserve import ENDED_BADLY, SOLVED
 from flare_core.adapters.fluidos.cluster import Cluster, Json
-from flare_core.adapters.fluidos.errors import ConflictError
+from flare_core.adapters.fluidos.errors import ConflictError, UnservedError
 from flare_core.adapters.fluidos.kinds import (
     ALLOCATION,
     AUTOSCALER,
@@ -165,7 +165,11 @@ def _transactions(reservations: Sequence[Json]) -> list[str]:
 def _listed(way: Way, kind: Kind, namespace: str | None = None) -> Iterator[str]:
     """Delete all of a kind that carry the label."""
     where = namespace or way.settings.namespace
-    for found in way.cluster.list(kind, where, labels=way.labels).items:
+    try:
+        listed = way.cluster.list(kind, where, labels=way.labels).items
+    except UnservedError:
+        return  # then none was made
+    for found in listed:
         yield from _gone(way, kind, found)
 
 

@@ -11,8 +11,8 @@ from flare_core.adapters.fluidos.buying.waits import Wait
 from flare_core.adapters.fluidos.buying.workload import is_homeless, progress, troubles
 from flare_core.adapters.fluidos.cluster import Json
 from flare_core.adapters.fluidos.deploy.pods import HOSTNAME
-from flare_core.adapters.fluidos.errors import DeniedError, InvalidError
-from flare_core.adapters.fluidos.kinds import BY_NAME, DEPLOYMENT, JOB, POD, SECRET
+from flare_core.adapters.fluidos.errors import DeniedError, InvalidError, UnservedError
+from flare_core.adapters.fluidos.kinds import AUTOSCALER, BY_NAME, DEPLOYMENT, JOB, POD, SECRET
 from flare_core.quantities import format_moment, parse_moment
 
 
@@ -56,8 +56,14 @@ def _created(ground: Ground) -> list[Json]:
     found = []
     try:
         for body in (*_secrets(ground), *_objects(ground)):
-            made = ensure(ground, BY_NAME[body["kind"]], body)
-            if body["kind"] in (DEPLOYMENT.kind, JOB.kind):
+            kind = BY_NAME[body["kind"]]
+            try:
+                made = ensure(ground, kind, body)
+            except UnservedError:
+                if kind is not AUTOSCALER:
+                    raise
+                continue  # Kubernetes before 1.23: the replicas stay as many as were asked for at least
+            if kind in (DEPLOYMENT, JOB):
                 found.append(made)
     except (InvalidError, DeniedError) as error:
         raise FailedError(f"the workload is refused: {error.message}") from error
