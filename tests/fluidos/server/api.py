@@ -13,6 +13,8 @@ from tests.fluidos.server import names
 from tests.fluidos.server.faults import Cause, Fault, invalid, not_found
 from tests.fluidos.server.patches import json_patch, merge
 from tests.fluidos.server.resources import SERVED, Resource, built_in, of_definition
+from tests.fluidos.server.rules import begin, broken_rules
+from tests.fluidos.server.seeing import bookmark, event, meant
 from tests.fluidos.server.storage import Change, Storage, copied
 
 Json = dict[str, Any]
@@ -87,7 +89,7 @@ class Api:
     def _snapshot(
         self, resource: Resource, namespace: str | None, query: Mapping[str, str]
     ) -> tuple[list[Json], str]:
-        wanted = _filter(namespace, query)
+        wanted = meant(namespace, query)
         with self.storage.lock:
             objects = self.storage.objects[resource.collection]
             items = [objects[key] for key in sorted(objects) if wanted(objects[key])]
@@ -113,7 +115,7 @@ class Api:
         self, resource: Resource, namespace: str | None, query: Mapping[str, str]
     ) -> Iterator[Json | None]:
         """Events; None where nothing happened, so that the caller can see whether anybody still listens."""
-        wanted = _filter(namespace, query)
+        wanted = meant(namespace, query)
         end = time.monotonic() + float(query.get("timeoutSeconds") or 1800)
         version = query.get("resourceVersion", "")
         if version in ("", "0"):
@@ -124,10 +126,10 @@ class Api:
         try:
             for change in self.storage.follow(resource.collection, int(version), end):
                 if isinstance(change, Change):
-                    yield _event(change, wanted)
+                    yield event(change, wanted)
                 elif time.monotonic() >= bookmark_at:
                     bookmark_at = end + 1
-                    yield _bookmark(resource, change)
+                    yield bookmark(resource, change)
                 else:
                     yield None
         except Fault as fault:
@@ -157,7 +159,7 @@ class Api:
             meta.pop(field, None)
         if resource.status and resource.kind.kind != "Node":
             item.pop("status", None)
-        _start(resource, item)
+        begin(resource, item)
         self._refuse(resource, item)
         meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1}
         with self.storage.lock:
@@ -209,7 +211,7 @@ class Api:
         meta = item["metadata"]
         causes = [*resource.schema.check(item), *names.check_name(meta["name"], resource.kind.plural)]
         if not causes:
-            causes = [*names.check_labels(meta), *_semantic(resource, item)]
+            causes = [*names.check_labels(meta), *broken_rules(resource, item)]
         if causes and not resource.custom and causes[0].reason == "FieldValueTypeInvalid":
             raise Fault(400, f"cannot unmarshal: {causes[0].field}: {causes[0].message}")
         if causes:
@@ -405,67 +407,3 @@ def _same(one: Json, other: Json) -> bool:
         return {**item, "metadata": {k: v for k, v in item["metadata"].items() if k != "managedFields"}}
 
     return plain(one) == plain(other)
-
-
-def _start(resource: Resource, item: Json) -> None:
-    """What a genuine server fills in by itself where an object begins."""
-    match resource.kind.kind:
-        case "Namespace":
-            item.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-            item["status"] = {"phase": "Active"}
-            labels = item["metadata"].setdefault("labels", {})
-            labels["kubernetes.io/metadata.name"] = item["metadata"].get("name", "")
-        case "PersistentVolumeClaim":
-            item["metadata"].setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
-            item["status"] = {"phase": "Pending"}
-        case "CustomResourceDefinition":
-            names = item.get("spec", {}).get("names", {})
-            item["status"] = {"conditions": None, "acceptedNames": names, "storedVersions": ["v1"]}
-        case "Secret" if "stringData" in item:
-            text = item.pop("stringData")
-            data = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
-            item["data"] = {**item.get("data", {}), **data}
-
-
-def _semantic(resource: Resource, item: Json) -> Iterator[Cause]:
-    """The rules beyond schemas that a workload's manifests can break."""
-    if resource.kind.kind == "Deployment":
-        selector = item["spec"]["selector"].get("matchLabels") or {}
-        labels = item["spec"]["template"].get("metadata", {}).get("labels") or {}
-        if not selector:
-            yield Cause("spec.selector", "Required value", "FieldValueRequired")
-        if not selector.items() <= labels.items():
-            yield Cause(
-                "spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`"
-            )
-
-
-def _filter(namespace: str | None, query: Mapping[str, str]) -> Any:
-    labels = names.by_labels(query.get("labelSelector", ""))
-    fields = names.by_fields(query.get("fieldSelector", ""))
-
-    def wanted(item: Json) -> bool:
-        here = namespace is None or item["metadata"].get("namespace", "") == namespace
-        return here and labels(item) and fields(item)
-
-    return wanted
-
-
-def _event(change: Change, wanted: Any) -> Json | None:
-    """How a change looks to somebody who sees only what a selector means."""
-    now_in = wanted(change.object)
-    before_in = change.before is not None and wanted(change.before)
-    if change.type == "DELETED":
-        return {"type": "DELETED", "object": change.object} if before_in else None
-    if not now_in:
-        return {"type": "DELETED", "object": change.object} if before_in else None
-    return {"type": "MODIFIED" if before_in else "ADDED", "object": change.object}
-
-
-def _bookmark(resource: Resource, version: int) -> Json:
-    kind = resource.kind
-    meta = {"resourceVersion": str(version)}
-    return {
-        "type": "BOOKMARK",
-        "object": {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta},
-    }
