@@ -115,5 +115,5 @@ def test_r5_histories_are_linearizable(sqlite_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.t1
-def test_r5_histories_are_linearizable_at_full_count(url: str, tmp_path: Path) -> None:
-    r5(url, tmp_path, histories=200, kills=5, count=4)
+def test_r5_histories_are_linearizable_at_full_count(sqlite_url: str, tmp_path: Path) -> None:
+    r5(sqlite_url, tmp_path, histories=200, kills=5, count=4)

@@ -87,8 +87,8 @@ def test_r3_a_key_has_one_effect_and_one_answer(sqlite_url: str, tmp_path: Path)
 
 
 @pytest.mark.t1
-def test_r3_a_key_has_one_effect_and_one_answer_at_full_count(url: str, tmp_path: Path) -> None:
-    r3(url, tmp_path, keys=500, kills=10)
+def test_r3_a_key_has_one_effect_and_one_answer_at_full_count(sqlite_url: str, tmp_path: Path) -> None:
+    r3(sqlite_url, tmp_path, keys=500, kills=10)
 
 
 def test_r3_what_a_key_is_to_other_requests(sqlite_url: str, tmp_path: Path) -> None:

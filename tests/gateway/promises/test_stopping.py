@@ -93,8 +93,8 @@ def test_r12_a_stop_under_load_loses_nothing(sqlite_url: str, tmp_path: Path) ->
 
 
 @pytest.mark.t1
-def test_r12_ten_stops_under_load_lose_nothing(url: str, tmp_path: Path) -> None:
-    r12(url, tmp_path, stops=10, workers=4)
+def test_r12_ten_stops_under_load_lose_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    r12(sqlite_url, tmp_path, stops=10, workers=4)
 
 
 # --- R13 --------------------------------------------------------------------------------------------
@@ -162,8 +162,8 @@ def test_r13_a_restart_goes_on_where_it_was(sqlite_url: str, tmp_path: Path) -> 
 
 
 @pytest.mark.t1
-def test_r13_a_restart_with_ten_thousand_intents_is_soon_ready(url: str, tmp_path: Path) -> None:
-    r13(url, tmp_path, number=STORED, kills=20, limit_s=3)
+def test_r13_a_restart_with_ten_thousand_intents_is_soon_ready(sqlite_url: str, tmp_path: Path) -> None:
+    r13(sqlite_url, tmp_path, number=STORED, kills=20, limit_s=3)
 
 
 # --- the whole gateway, as it is served -------------------------------------------------------------
@@ -213,5 +213,5 @@ def test_what_is_served_may_be_killed_anywhere(sqlite_url: str, tmp_path: Path) 
 
 
 @pytest.mark.t1
-def test_what_is_served_may_be_killed_anywhere_twenty_times(url: str, tmp_path: Path) -> None:
-    killed_while_serving(url, tmp_path, number=STORED, kills=20, limit_s=3)
+def test_what_is_served_may_be_killed_anywhere_twenty_times(sqlite_url: str, tmp_path: Path) -> None:
+    killed_while_serving(sqlite_url, tmp_path, number=STORED, kills=20, limit_s=3)
