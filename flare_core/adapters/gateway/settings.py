@@ -35,7 +35,8 @@ HIDDEN: Final = "***"
 
 _INSIDE: Final = "__"
 _CONFIG: Final = "flare_config"
-_CLIENTS: Final = ("token", "url")
+_OTHERS: Final = ("token", "url", "fluidos_")
+"""What the client and the FLUIDOS backend read by themselves, or what all of that begins with."""
 _SECRET_WORDS: Final = ("password", "secret", "token", "key")
 _STRICT: Final = ConfigDict(extra="forbid")
 
@@ -332,10 +333,10 @@ def _environment(source: EnvSettingsSource) -> dict[str, Any]:
 
 
 def _strangers(source: EnvSettingsSource) -> Iterator[str]:
-    known = (*Settings.model_fields, *_CLIENTS, _CONFIG.removeprefix(PREFIX.lower()))
+    known = {*Settings.model_fields, *_OTHERS, _CONFIG.removeprefix(PREFIX.lower())}
     for name in sorted(source.env_vars):
         own = name.removeprefix(PREFIX.lower())
-        if own != name and own.split(_INSIDE)[0] not in known:
+        if own != name and own.split(_INSIDE)[0] not in known and not own.startswith(_OTHERS[-1]):
             yield name.upper()
 
 

@@ -162,7 +162,7 @@ def test_a_password_is_in_no_text_of_the_settings() -> None:
 
 
 def test_variables_that_are_no_setting_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FLARE_STORE_ULR", "FLARE_URL", "FLARE_TOKEN", "FLARE_PORT"):
+    for name in ("FLARE_STORE_ULR", "FLARE_URL", "FLARE_TOKEN", "FLARE_PORT", "FLARE_FLUIDOS_NAMESPACE"):
         monkeypatch.setenv(name, "1")
     assert load().unknown == ("FLARE_STORE_ULR",)
 
