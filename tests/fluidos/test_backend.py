@@ -15,7 +15,8 @@ from flare_core.adapters.fluidos.errors import ExistsError
 from flare_core.adapters.fluidos.settings import FluidosSettings, Identity
 from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, RefusedError
 from tests.fluidos.actor import FAIL, STALL, Actor
-from tests.fluidos.driving import Clock, Start, first, left
+from tests.fluidos.driving import QUICK, Clock, Driver, Start, first, left
+from tests.fluidos.proxy import Fault, Proxy
 from tests.fluidos.worlds import NOW, flavor, intent, name_of, order
 
 # Refusals
@@ -351,3 +352,21 @@ def test_what_was_bought_in_part_is_not_offered_again(
     assert backend.discover() is offers, "nothing has changed"
     ends = [place(read_intent(intent(gpus=gpus)), offers, now=NOW).placements[0].status for gpus in (2, 3)]
     assert ends == ["placed", "rejected"]
+
+
+def test_users_are_told_nothing_of_the_clusters_insides(
+    proxy: Proxy, space: str, actor: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with proxy.client() as wire:
+        settings = FluidosSettings(namespace=space, deadlines=QUICK)
+        driver = Driver(
+            FluidosBackend(wire, settings, clock=Clock()), actor, order([*actor.flavors.values()])
+        )
+        allocations = Fault("422", lambda method, path: method == "POST" and path.endswith("/allocations"))
+        with proxy.during(allocations):
+            assert driver.until(Phase.RUNNING) is None
+    assert driver.refusal is not None
+    assert "the cluster answers 422" in driver.refusal.message
+    assert "/apis/" not in driver.refusal.message
+    (record,) = [record for record in caplog.records if record.message == "refused by the cluster"]
+    assert "/apis/" in str(record.__dict__["answer"])

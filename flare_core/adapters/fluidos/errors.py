@@ -36,6 +36,11 @@ class ClusterError(Exception):
         self.message = message
         self.status = status
 
+    @property
+    def brief(self) -> str:
+        """What it comes to, for users: nothing of the cluster's insides."""
+        return "the cluster does not answer" if self.status is None else f"the cluster answers {self.status}"
+
 
 class NotFoundError(ClusterError):
     """There is no such object, or no such kind."""

@@ -40,6 +40,7 @@ def advance(ground: Ground, *, buys: bool) -> Report:
         except TemporaryError as error:
             raise BackendError(error.message) from error
         except FailedError as error:
+            _tell(ground, error.__cause__)
             return _report(ground, Phase.FAILED, error.message)
         except LostError as error:
             return _report(ground, Phase.LOST, error.message)
@@ -72,7 +73,8 @@ def _taken(ground: Ground, step: Step) -> Sequence[Wait]:
         raise
     except ClusterError as error:
         # It may be let through later, but not for ever: the step's deadline runs.
-        return [Wait(f"the cluster ({error.message})")]
+        _tell(ground, error)
+        return [Wait(f"{step.name}: {error.brief}")]
 
 
 def _waiting(ground: Ground, step: Step, waits: Sequence[Wait], *, buys: bool) -> Report:
@@ -111,12 +113,19 @@ def _running(ground: Ground) -> Report:
 
 def _note(ground: Ground, error: ImpossibleError) -> None:
     """Remember who failed, and say it where the provider sold what it does not have."""
+    _tell(ground, error.__cause__)
     if error.sold_twice:
         extra = {"order": ground.order.key, "offers": [offer for offer, _ in error.capacity]}
         _log.warning("sold twice", extra=extra)
     for offer in {offer for offer, _ in error.capacity}:
         if error.blame and offer in ground.sellers:
             ground.circuits.failed(ground.sellers[offer], ground.now)
+
+
+def _tell(ground: Ground, error: BaseException | None) -> None:
+    """Log what the cluster answered; users are told no more than that it did."""
+    if isinstance(error, ClusterError):
+        _log.warning("refused by the cluster", extra={"order": ground.order.key, "answer": error.message})
 
 
 def _back(ground: Ground) -> Report:
@@ -127,7 +136,7 @@ def _back(ground: Ground) -> Report:
     try:
         rest = undo(_way(ground))
     except ClusterError as error:
-        return _report(ground, Phase.STARTING, f"{message}; undoing it: {error.message}")
+        return _report(ground, Phase.STARTING, f"{message}; undoing it: {error.brief}")
     if rest:
         return _report(ground, Phase.STARTING, f"{message}; undoing it: waiting for {rest[0]}")
     if ground.memory.owed:

@@ -19,7 +19,7 @@ def allocate(ground: Ground) -> Iterator[Wait]:
         try:
             found = ensure(ground, ALLOCATION, body, "contract")
         except (InvalidError, DeniedError) as error:
-            raise ImpossibleError(f"no allocation of {lot.offer}: {error.message}", lot.capacity) from error
+            raise ImpossibleError(f"no allocation of {lot.offer}: {error.brief}", lot.capacity) from error
         status = found.get("status") or {}
         told = status.get("message") or "not begun"
         if status.get("status") in ("Error", "Released"):

@@ -41,7 +41,7 @@ def _purchased(ground: Ground, lot: Lot) -> Json:
     try:
         return ground.cluster.patch(RESERVATION, name, {"spec": {"purchase": True}}, ground.namespace)
     except InvalidError as error:
-        raise ImpossibleError(f"{lot.offer} cannot be bought: {error.message}", lot.capacity) from error
+        raise ImpossibleError(f"{lot.offer} cannot be bought: {error.brief}", lot.capacity) from error
 
 
 def bought(contract: Json) -> Bought:

@@ -34,7 +34,7 @@ def _extended(ground: Ground, lot: Lot, bought: Bought, found: Json) -> Json:
     try:
         return ground.cluster.patch(RESOURCE_SLICE, bought.contract, change, bought.tenant)
     except (InvalidError, DeniedError) as error:
-        raise ImpossibleError(f"no GPUs on the node of {lot.offer}: {error.message}", lot.capacity) from error
+        raise ImpossibleError(f"no GPUs on the node of {lot.offer}: {error.brief}", lot.capacity) from error
 
 
 def _granted(found: Json, lot: Lot) -> Iterator[Wait]:

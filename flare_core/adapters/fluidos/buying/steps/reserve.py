@@ -48,7 +48,7 @@ def _reservation(ground: Ground, lot: Lot) -> Json:
     try:
         return ensure(ground, RESERVATION, body, "solverID", "peeringCandidate", "buyer")
     except (InvalidError, DeniedError) as error:
-        raise ImpossibleError(f"no reservation of {lot.offer}: {error.message}", lot.capacity) from error
+        raise ImpossibleError(f"no reservation of {lot.offer}: {error.brief}", lot.capacity) from error
 
 
 def _candidate(ground: Ground, lot: Lot) -> Json:

@@ -66,7 +66,7 @@ def _created(ground: Ground) -> list[Json]:
             if kind in (DEPLOYMENT, JOB):
                 found.append(made)
     except (InvalidError, DeniedError) as error:
-        raise FailedError(f"the workload is refused: {error.message}") from error
+        raise FailedError(f"the workload is refused: {error.brief}") from error
     return found
 
 
