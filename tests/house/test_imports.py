@@ -34,7 +34,26 @@ FRONT_DOOR = "__init__"
 ROOMS = {*FLOOR, "verify"}
 BELOW_VERIFY = {"errors", "quantities", "catalog", "intent", "inventory"}
 OUTER = {"adapters", "client"}  # where the clock, the environment and the network are
-EXTRAS = ("alembic", "httpx", "matplotlib", "psycopg", "pyarrow", "rich", "sqlalchemy", "starlette", "typer")
+EXTRAS = (
+    "alembic",
+    "httpx",
+    "httpx2",
+    "lightkube",
+    "matplotlib",
+    "opentelemetry",
+    "prometheus_client",
+    "psycopg",
+    "pyarrow",
+    "pydantic_settings",
+    "rich",
+    "sqlalchemy",
+    "sse_starlette",
+    "starlette",
+    "structlog",
+    "typer",
+    "uvicorn",
+    "yaml",
+)
 LAZY = ("networkx", *EXTRAS)  # not pandas, which OR-Tools itself imports
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
