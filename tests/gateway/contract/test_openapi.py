@@ -18,15 +18,9 @@ from flare_core.adapters.gateway.http.openapi import document
 from flare_core.adapters.gateway.http.page.codes import MEANINGS
 from flare_core.adapters.gateway.http.table import OPERATIONS
 from flare_core.errors import ErrorCode
-from tests.gateway.security.served import UNLIMITED, Served, served
+from tests.gateway.security.served import Served
 
 DOCUMENT = document(OPERATIONS, version=version("flare-core"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("served"), **UNLIMITED) as running:
-        yield running
 
 
 def described() -> Iterator[tuple[str, str, Any]]:

@@ -17,7 +17,7 @@ import pytest
 
 from flare_core.adapters.gateway.http.table import OPERATIONS
 from tests.conftest import ROOT
-from tests.gateway.security.served import UNLIMITED, served
+from tests.gateway.security.served import Served
 
 OTHERS = ("watchIntent", "watchIntents", "docs", "docsFile", "metrics", "openapi")
 TESTED = len(OPERATIONS) - len(OTHERS)
@@ -32,27 +32,23 @@ UNDERSTOOD = {200, 201, 202, 402, 409, 422, 429}
 @pytest.mark.parametrize(
     "examples", [pytest.param(4, id="reduced"), pytest.param(200, id="t1", marks=pytest.mark.t1)]
 )
-def test_the_api_is_what_its_description_says(tmp_path: Path, examples: int) -> None:
-    # Names are told apart by what is sent, not by each other: what is made is never in another's way.
-    with served(tmp_path, submit_wait_s=0.2, queue_bound=100_000, **UNLIMITED) as server:
-        token, address = server.mint("ada"), f"http://127.0.0.1:{server.port}/openapi.json"
-        command = [
-            *(sys.executable, "-m", "schemathesis.cli", "run", address),
-            *("--header", f"Authorization: Bearer {token}"),
-            *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(examples)),
-            *("--exclude-checks", "positive_data_acceptance,use_after_free"),
-            *(part for each in OTHERS for part in ("--exclude-operation-id", each)),
-            *("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--warnings", "off"),
-        ]
-        environment = os.environ | {
-            "SCHEMATHESIS_HOOKS": "tests.gateway.contract.hooks",
-            "FLARE_TEST_TALLY": str(tmp_path / "tally"),
-            "PYTHONPATH": str(ROOT),
-        }
-        run = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert server.client(token).ask("GET", "/api/v1/auth/verify").status == 200
+def test_the_api_is_what_its_description_says(server: Served, tmp_path: Path, examples: int) -> None:
+    token, address = server.mint("ada"), f"http://127.0.0.1:{server.port}/openapi.json"
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", address),
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(examples)),
+        *("--exclude-checks", "positive_data_acceptance,use_after_free"),
+        *(part for each in OTHERS for part in ("--exclude-operation-id", each)),
+        *("--generation-deterministic", "--no-shrink", "--continue-on-failure", "--warnings", "off"),
+    ]
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": "tests.gateway.contract.hooks",
+        "FLARE_TEST_TALLY": str(tmp_path / "tally"),
+        "PYTHONPATH": str(ROOT),
+    }
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert server.client(token).ask("GET", "/api/v1/auth/verify").status == 200
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
     assert f"Tested: {TESTED}" in run.stdout, run.stdout[-2_000:]
     assert not re.search(r"\d+ (?:failures|errors)", run.stdout)

@@ -6,9 +6,11 @@ import pytest
 
 from tests.gateway.security.served import UNLIMITED, Served, served
 
+SETTINGS = {"submit_wait_s": 0, "queue_bound": 1_000_000, "log_level": "debug", **UNLIMITED}
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A gateway that answers a submission at once, and has no limits."""
-    with served(tmp_path_factory.mktemp("served"), submit_wait_s=0, **UNLIMITED) as running:
+    """A gateway that answers a submission at once, says all that it has to say, and has no limits."""
+    with served(tmp_path_factory.mktemp("served"), **SETTINGS) as running:
         yield running

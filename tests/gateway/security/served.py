@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from flare_core.adapters.gateway.settings import DAY_S, Settings
+from flare_core.adapters.gateway.limits import set_quota
+from flare_core.adapters.gateway.settings import DAY_S, Quota, Settings
 from flare_core.adapters.gateway.store import open_store
 from flare_core.adapters.gateway.tokens import Permission, mint
 from tests.conftest import ROOT
@@ -174,6 +175,13 @@ class Served:
             ]
         store.close()
         return made
+
+    def limit(self, user: str, **quota: int) -> None:
+        """Give a user a quota."""
+        store = open_store(Settings(store_url=self.store_url, store_wait_s=30))
+        with store.write() as connection:
+            set_quota(connection, user, Quota(**quota), datetime.now(UTC))
+        store.close()
 
     @property
     def log(self) -> str:

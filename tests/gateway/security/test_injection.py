@@ -15,7 +15,7 @@ import pytest
 
 from tests.gateway.promises.launch import await_true
 from tests.gateway.security.hostile import addresses, payloads
-from tests.gateway.security.served import UNLIMITED, Client, Served, changed, intent, served
+from tests.gateway.security.served import Client, Served, changed, intent
 
 SUBMIT = "/api/v1/intents"
 REFUSED = {400, 413, 415, 422, 431}
@@ -44,10 +44,10 @@ def sentinel() -> Iterator[tuple[int, list[object]]]:
     thread.join(5)
 
 
-def stored(server: Served) -> dict[str, dict[str, Any]]:
-    """Return the documents of the store by the name of their workload."""
+def stored(server: Served, user: str) -> dict[str, dict[str, Any]]:
+    """Return the documents of a user by the name of their workload."""
     with closing(sqlite3.connect(server.store_url.removeprefix("sqlite:///"), timeout=30)) as store:
-        rows = store.execute("SELECT name, document FROM intents").fetchall()
+        rows = store.execute('SELECT name, document FROM intents WHERE "user" = ?', (user,)).fetchall()
     documents = {name: json.loads(text) for name, text in rows}
     return {name: document.get("intent", document) for name, document in documents.items()}
 
@@ -83,10 +83,11 @@ def around(path: str, value: str, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "step", [pytest.param(10, id="reduced"), pytest.param(1, id="t1", marks=pytest.mark.t1)]
 )
-def test_no_host_that_a_user_names_is_asked(tmp_path: Path, step: int) -> None:
+def test_no_host_that_a_user_names_is_asked(server: Served, step: int) -> None:
     """Neither looked up nor connected to, by no process of the gateway, until the intent runs."""
-    with sentinel() as (port, came), served(tmp_path, submit_wait_s=0, **UNLIMITED) as server:
-        client, made, tried = server.client(server.mint("ada")), [], list(addresses(port))[::step]
+    with sentinel() as (port, came):
+        client, made = server.client(server.mint(f"hosts-{step}")), []
+        tried = list(addresses(port))[::step]
         for number, (path, value) in enumerate(tried):
             answer = client.ask("POST", SUBMIT, json=around(path, value, f"to-{number}"))
             assert answer.status in REFUSED | {201, 202}
@@ -158,30 +159,28 @@ TEXTS = (
 @pytest.mark.parametrize(
     "count", [pytest.param(16, id="reduced"), pytest.param(500, id="t1", marks=pytest.mark.t1)]
 )
-def test_a_text_is_refused_or_kept_as_it_is(tmp_path: Path, count: int) -> None:
+def test_a_text_is_refused_or_kept_as_it_is(server: Served, count: int) -> None:
     """Whatever is accepted stands in the stored document, letter for letter."""
     wanted, workers = payloads(count), 3
     assert len(wanted) == count
-    # What is stored is the matter: whoever waits is not solved, so that nothing is withdrawn.
-    with served(tmp_path, submit_wait_s=0, queue_bound=1_000_000, batch_window_s=0.5, **UNLIMITED) as server:
-        token = server.mint("ada")
+    token = server.mint(f"texts-{count}")
 
-        def work(number: int) -> list[tuple[str, str, str]]:
-            client, kept = server.client(token), []
-            for index, path in enumerate(TEXTS[number::workers]):
-                for each, payload in enumerate(wanted):
-                    value = f"KEY={payload}" if path == "workload.env.0" else payload
-                    name = f"w{number}-{index}-{each}"
-                    answer = client.ask("POST", SUBMIT, json=around(path, value, name))
-                    # 409: the same name again, or nothing there is such; both are refusals.
-                    assert answer.status in REFUSED | {201, 202, 402, 409}, (path, value, answer)
-                    if answer.status in (201, 202):
-                        kept.append((value if path == "workload.name" else name, path, value))
-            return kept
+    def work(number: int) -> list[tuple[str, str, str]]:
+        client, kept = server.client(token), []
+        for index, path in enumerate(TEXTS[number::workers]):
+            for each, payload in enumerate(wanted):
+                value = f"KEY={payload}" if path == "workload.env.0" else payload
+                name = f"w{number}-{index}-{each}"
+                answer = client.ask("POST", SUBMIT, json=around(path, value, name))
+                # 409: the same name again, or nothing there is such; both are refusals.
+                assert answer.status in REFUSED | {201, 202, 402, 409}, (path, value, answer)
+                if answer.status in (201, 202):
+                    kept.append((value if path == "workload.name" else name, path, value))
+        return kept
 
-        with ThreadPoolExecutor(workers) as pool:
-            kept = [each for found in pool.map(work, range(workers)) for each in found]
-        documents = stored(server)
+    with ThreadPoolExecutor(workers) as pool:
+        kept = [each for found in pool.map(work, range(workers)) for each in found]
+    documents = stored(server, f"texts-{count}")
     assert not [(path, value) for name, path, value in kept if at(documents[name], path) != value]
     assert len(kept) > count  # commands alone take every text
 
@@ -219,40 +218,39 @@ LONGEST_LINE = 4096
 @pytest.mark.parametrize(
     "count", [pytest.param(48, id="reduced"), pytest.param(1_000, id="t1", marks=pytest.mark.t1)]
 )
-def test_each_event_is_one_line_whatever_is_asked(tmp_path: Path, count: int) -> None:
+def test_each_event_is_one_line_whatever_is_asked(server: Served, count: int) -> None:
     """The values stand where a log would most like to tell them: address, id, name, user, key, document."""
-    with served(tmp_path, submit_wait_s=0, log_level="debug", **UNLIMITED) as server:
-        admin, asked = server.client(server.mint("root")), 0
-        for number in range(count):
-            text = HOSTILE[number % len(HOSTILE)] + f"-{number}"
-            inside = quote(text, safe="")[:3000]
-            path = f"{SUBMIT}/{inside}"
-            ascii_text = text.encode("ascii", "replace").decode().translate({0: "?", 10: "?", 13: "?"})[:5000]
-            headers = [
-                ("X-Request-ID", ascii_text),
-                ("Idempotency-Key", ascii_text),
-                ("User-Agent", ascii_text),
-            ]
-            admin.ask("GET", f"{path}?a={inside}", headers=headers)
-            admin.ask("POST", "/api/v1/auth/tokens", json={"name": text, "user_id": text})
-            admin.ask("POST", SUBMIT, json=intent("logged", env=[f"A={text}"], image=text), headers=headers)
-            asked += 3
-        # A line is written when its answer is on its way already.
-        await_true(lambda: len(answered(server.log)) >= asked, 10)
-        log = server.log
+    user, asked = f"logged-{count}", 0
+    admin = server.client(server.mint(user))
+    for number in range(count):
+        text = HOSTILE[number % len(HOSTILE)] + f"-{number}"
+        inside = quote(text, safe="")[:3000]
+        path = f"{SUBMIT}/{inside}"
+        ascii_text = text.encode("ascii", "replace").decode().translate({0: "?", 10: "?", 13: "?"})[:5000]
+        headers = [
+            ("X-Request-ID", ascii_text),
+            ("Idempotency-Key", ascii_text),
+            ("User-Agent", ascii_text),
+        ]
+        admin.ask("GET", f"{path}?a={inside}", headers=headers)
+        admin.ask("POST", "/api/v1/auth/tokens", json={"name": text, "user_id": text})
+        admin.ask("POST", SUBMIT, json=intent("logged", env=[f"A={text}"], image=text), headers=headers)
+        asked += 3
+    # A line is written when its answer is on its way already.
+    await_true(lambda: len(answered(server.log, user)) >= asked, 10)
+    log = server.log
     assert log.endswith("\n")
     lines = log.removesuffix("\n").split("\n")
     assert len([json.loads(line) for line in lines]) == len(lines)
-    assert len(answered(log)) == asked
+    assert len(answered(log, user)) == asked
     assert max(map(len, lines)) < LONGEST_LINE
     assert not [line for line in lines if not line.isascii() or not line.isprintable()]
 
 
-def answered(log: str) -> list[str]:
-    """Return the complete lines that tell of an answer to the user of these tests."""
-    return [
-        line for line in log.split("\n")[:-1] if '"event": "answered"' in line and '"user": "root"' in line
-    ]
+def answered(log: str, user: str) -> list[str]:
+    """Return the complete lines that tell of an answer to a user."""
+    told = ('"event": "answered"', f'"user": "{user}"')
+    return [line for line in log.split("\n")[:-1] if all(each in line for each in told)]
 
 
 def test_a_megabyte_is_not_logged(server: Served) -> None:

@@ -56,6 +56,7 @@ def asked(gpus: int) -> dict[str, Any]:
     return {"cpu": "1", "memory": "1Gi", "gpu": {"model": "nvidia-h100", "count": gpus}}
 
 
+@pytest.mark.t1
 def test_what_has_ended_counts_no_more(workers: Sequence[Served]) -> None:
     client = workers[0].client(workers[0].mint("ended"))
     for number in range(2 * MOST_INTENTS):

@@ -24,10 +24,12 @@ VERIFY = "/api/v1/auth/verify"
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Served]]:
+def workers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sequence[Served]]:
     limit = {"count": PER_MINUTE, "period_s": 60, "burst": BURST}
     settings = {"per_token": limit, "per_address": MUCH, "failures": MUCH}
-    with fleet(tmp_path_factory.mktemp("rates"), WORKERS, **settings) as servers:
+    with fleet(tmp_path_factory.mktemp("rates"), request.param, **settings) as servers:
         yield servers
 
 
@@ -50,7 +52,9 @@ def flood(workers: Sequence[Served], token: str, seconds: float, pause_s: float 
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(4, id="reduced"), pytest.param(60, id="t1", marks=pytest.mark.t1)]
+    ("workers", "seconds"),
+    [pytest.param(2, 4, id="reduced"), pytest.param(WORKERS, 60, id="t1", marks=pytest.mark.t1)],
+    indirect=["workers"],
 )
 def test_as_many_are_admitted_as_the_limit_says(workers: Sequence[Served], seconds: int) -> None:
     """Over all processes together; the burst comes to the rate."""
@@ -61,6 +65,7 @@ def test_as_many_are_admitted_as_the_limit_says(workers: Sequence[Served], secon
 
 
 @pytest.mark.t1
+@pytest.mark.parametrize("workers", [WORKERS], indirect=True)
 def test_who_is_throttled_slows_down_nobody_else(workers: Sequence[Served]) -> None:
     """The others' p99, in seconds with a client that asks at three times its limit, and in seconds without.
 

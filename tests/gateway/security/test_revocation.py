@@ -10,29 +10,37 @@ import pytest
 from flare_core.adapters.gateway.tokens import Permission, new_secret
 from tests.gateway.security.served import UNLIMITED, Served, fleet
 
-WORKERS = 4
+
+def sized(*counts: tuple[int, int]) -> pytest.MarkDecorator:
+    """Try so often, on two gateways in a reduced run and on four at the full figure."""
+    (few, many), (small, large) = counts
+    params = [
+        pytest.param(small, few, id="reduced"),
+        pytest.param(large, many, id="t1", marks=pytest.mark.t1),
+    ]
+    return pytest.mark.parametrize(("workers", "count"), params, indirect=["workers"])
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Served]]:
+def workers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sequence[Served]]:
     """Gateways with one store, each with an address of its own, so that each one is asked."""
-    with fleet(tmp_path_factory.mktemp("fleet"), WORKERS, **UNLIMITED) as servers:
+    with fleet(tmp_path_factory.mktemp("fleet"), request.param, **UNLIMITED) as servers:
         yield servers
 
 
-@pytest.mark.parametrize(
-    "trials", [pytest.param(8, id="reduced"), pytest.param(200, id="t1", marks=pytest.mark.t1)]
-)
-def test_a_revoked_token_is_refused_by_all_within_a_second(workers: Sequence[Served], trials: int) -> None:
+@sized((8, 200), (2, 4))
+def test_a_revoked_token_is_refused_by_all_within_a_second(workers: Sequence[Served], count: int) -> None:
     admin = [server.client(server.mint("root")) for server in workers]
     clients = [server.client() for server in workers]
     slowest = 0.0
-    for trial in range(trials):
-        made = admin[trial % WORKERS].ask("POST", "/api/v1/auth/tokens", json={"name": f"t{trial}"}).json
+    for trial in range(count):
+        made = admin[trial % len(admin)].ask("POST", "/api/v1/auth/tokens", json={"name": f"t{trial}"}).json
         for client in clients:
             assert client.ask("GET", "/api/v1/auth/verify", token=made["token"]).status == 200
         path = f"/api/v1/auth/tokens/{made['token_id']}"
-        assert admin[(trial // WORKERS) % WORKERS].ask("DELETE", path).status == 200
+        assert admin[(trial // len(admin)) % len(admin)].ask("DELETE", path).status == 200
         revoked = time.perf_counter()
         for client in clients:
             while (answer := client.ask("GET", "/api/v1/auth/verify", token=made["token"])).status == 200:
@@ -42,9 +50,7 @@ def test_a_revoked_token_is_refused_by_all_within_a_second(workers: Sequence[Ser
     assert slowest <= 1
 
 
-@pytest.mark.parametrize(
-    "count", [pytest.param(50, id="reduced"), pytest.param(1_000, id="t1", marks=pytest.mark.t1)]
-)
+@sized((50, 1_000), (2, 4))
 def test_no_expired_token_is_accepted_a_second_later(workers: Sequence[Served], count: int) -> None:
     life, began = timedelta(seconds=3), datetime.now(UTC)
     secrets = workers[0].mint_many([("ada", frozenset({Permission.INTENTS_READ}))] * count, 3, began)
@@ -55,9 +61,9 @@ def test_no_expired_token_is_accepted_a_second_later(workers: Sequence[Served], 
     assert {(answer.status, answer.code) for answer in answers} == {(401, "TOKEN_EXPIRED")}
 
 
-def test_the_codes_tell_only_who_has_the_token(workers: Sequence[Served]) -> None:
-    secret = workers[0].mint("ada", life_s=1, now=datetime(2026, 1, 1, tzinfo=UTC))
-    client = workers[0].client()
+def test_the_codes_tell_only_who_has_the_token(server: Served) -> None:
+    secret = server.mint("ada", life_s=1, now=datetime(2026, 1, 1, tzinfo=UTC))
+    client = server.client()
     assert client.ask("GET", "/api/v1/auth/verify", token=secret).code == "TOKEN_EXPIRED"
     for other in (new_secret(), secret[:-1] + ("0" if secret[-1] != "0" else "1"), secret.swapcase()):
         told = client.ask("GET", "/api/v1/auth/verify", token=other).code
