@@ -9,7 +9,7 @@ from tests.house.test_imports import PACKAGE, UNREPEATABLE, imported
 
 GATEWAY = Path("adapters") / "gateway"
 FLOORS = (
-    ("__init__", "errors", "failpoints", "settings"),
+    ("__init__", "errors", "failpoints", "parcels", "settings"),
     ("logs", "spans", "store"),
     ("events", "keys", "limits", "orders", "rooms", "tokens"),
     ("ledger", "orders", "remaining"),

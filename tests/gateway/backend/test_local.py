@@ -12,6 +12,9 @@ import pytest
 from flare_core import read_intent
 from flare_core.adapters.gateway.backend.local import LocalBackend
 from flare_core.adapters.gateway.backend.port import Backend, BackendError, Order, Phase
+from flare_core.adapters.gateway.backend.reading import read_offers
+from flare_core.errors import InventoryError
+from flare_core.inventory.write import to_document
 from flare_core.quantities import format_moment
 from tests.gateway.work.living import Clock, offers_in, wish
 from tests.gateway.worlds import NOW, SECOND, offer
@@ -170,3 +173,19 @@ def test_a_cold_start_of_days_is_waited_for(tmp_path: Path, clock: Clock) -> Non
     local = LocalBackend((offers_in(tmp_path, offer("a", **cold)),), clock=clock)
     said = local.commit(order())
     assert said.again_s == timedelta(days=2).total_seconds()
+
+
+def test_large_files_are_read_by_another_process_to_the_same_offers(tmp_path: Path) -> None:
+    path = offers_in(tmp_path, offer("a", **COLD), offer("b", gpus=4))
+    apart, here = (read_offers([path], assume={"*": {"zone": "z"}}, large=large) for large in (0, 10**9))
+    assert to_document(apart) == to_document(here)
+    assert (apart.label["zone"][0], apart.source, apart.warnings) == ("z", here.source, here.warnings)
+    path.write_text("{")
+    said = []
+    for large in (0, 10**9):
+        with pytest.raises(InventoryError) as error:
+            read_offers([path], large=large)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    with pytest.raises(OSError, match="gone"):
+        read_offers([tmp_path / "gone"])

@@ -2,8 +2,9 @@
 
 ::
 
-    port    what a backend is
-    local   one that runs nothing and tells a plausible life: for trying out, and for tests
+    port     what a backend is
+    reading  offers from files
+    local    one that runs nothing and tells a plausible life: for trying out, and for tests
 """
 
 from flare_core.adapters.gateway.backend.port import (

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from flare_core.adapters.gateway.backend.port import BackendError, Order, Phase, Report
+from flare_core.adapters.gateway.backend.reading import read_offers
 from flare_core.errors import FlareError
-from flare_core.inventory.read import read_inventory
 from flare_core.inventory.types import Inventory
 from flare_core.quantities import format_moment, parse_moment
 
@@ -49,7 +49,7 @@ class LocalBackend:
     ) -> None:
         self._paths = tuple(paths) or (DEMONSTRATION,)
         self._clock = clock
-        self._read = partial(read_inventory, usd_eur=usd_eur, assume=assume)
+        self._read = partial(read_offers, usd_eur=usd_eur, assume=assume)
         self._turn = threading.Lock()
         self._seen: Signature = ()
         self._inventory: Inventory | None = None

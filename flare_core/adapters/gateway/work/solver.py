@@ -1,6 +1,5 @@
 """The solver's process from outside: asked, timed, killed, replaced."""
 
-import io
 import json
 import logging
 import os
@@ -10,12 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
-from pickle import HIGHEST_PROTOCOL as PROTOCOL
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from flare_core.adapters.gateway.errors import UnavailableError
+from flare_core.adapters.gateway.parcels import packed
 from flare_core.inventory.types import Inventory
 
 if TYPE_CHECKING:
@@ -103,9 +100,9 @@ class Solver:
         try:
             connection = self._connected()
             if inventory is not self._known:
-                connection.send_bytes(_pickled(inventory))
+                connection.send_bytes(packed(inventory))
                 self._known = inventory
-            connection.send_bytes(_pickled(request))
+            connection.send_bytes(packed(request))
             self._await(connection, max(_LEAST_S, 2 * request.limit_s), beat, beat_s)
             answer: Mapping[str, Any] = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
@@ -182,19 +179,3 @@ class Solver:
             self._connection.close()
         self._process = self._connection = self._known = None
         self._warm = False
-
-
-class _Pickler(ForkingPickler):
-    """Takes read-only mappings as well.
-
-    Only what this process has made is pickled, and only for its own child; what comes back is JSON.
-    """
-
-    def reducer_override(self, obj: object) -> Any:
-        return (dict, (dict(obj),)) if isinstance(obj, MappingProxyType) else NotImplemented
-
-
-def _pickled(message: object) -> bytes:
-    buffer = io.BytesIO()
-    _Pickler(buffer, PROTOCOL).dump(message)
-    return buffer.getvalue()
