@@ -295,7 +295,8 @@ def _time(intent: "Intent", now: datetime, end: datetime | None) -> Iterator[Lim
     if intent.constraints.availability is not None:
         yield Limit("constraints.availability", "needed-times", "calendar", True, True, Topic.OTHER, "")
     deadline = _deadline(intent)
-    if deadline is not None and end is not None:
+    # A service that is needed for less long is no easier to place: its deadline matters once it is past.
+    if deadline is not None and end is not None and (intent.workload.type != "service" or end <= now):
         # A deadline that is the length of the work is the shape of it, but where there is no time at all.
         shape = intent.workload.type != "service" and intent.workload.job.timeout is None and end > now
         path, until = "" if shape else "constraints.deadline", format_moment(deadline)
