@@ -53,8 +53,10 @@ def full(url: str) -> Iterator[None]:
 def read_only(url: str) -> Iterator[None]:
     with administrator(url) as server:
         set_read_only(server, "on")
-        yield
-        set_read_only(server, "off")
+        try:
+            yield
+        finally:
+            set_read_only(server, "off")
 
 
 def administrator(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from flare_core.adapters.gateway.errors import UnavailableError
@@ -32,7 +32,10 @@ _BEGIN: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "note": ("PRAGMA query_only=OFF", "PRAGMA synchronous=NORMAL", _ALONE),
     },
     "postgresql": {
-        "read": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
+        "read": (
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            "SET LOCAL lock_timeout = {wait_ms}",
+        ),
         "write": ("SET LOCAL lock_timeout = {wait_ms}", f"SELECT pg_advisory_xact_lock({_WRITERS})"),
         "note": ("SET LOCAL lock_timeout = {wait_ms}", "SET LOCAL synchronous_commit = off"),
     },
@@ -215,4 +218,6 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 def _is_outage(error: Exception) -> bool:
     """Tell a store that is full, locked, damaged or gone from a statement that is wrong."""
-    return isinstance(error, OperationalError | InterfaceError | TimeoutError) or type(error) is DatabaseError
+    # PostgreSQL calls it internal where it has become read-only, or has found a damaged page.
+    outages = OperationalError | InterfaceError | InternalError | TimeoutError
+    return isinstance(error, outages) or type(error) is DatabaseError
