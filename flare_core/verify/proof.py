@@ -67,6 +67,8 @@ def check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violat
     step = 1e-3 if intent.objective == "Latency_Minimization" else 0.0
     if intent.objective == "Performance_Maximization":
         step = throughput_step(intent, [(use.row, use.offer) for use in uses])
+    if intent.objective == "Energy_Efficiency" and intent.workload.type == "batch":
+        step = 1e-6 * len(uses)  # each task is counted in whole micro-grams
     euro = intent.objective == "Cost_Minimization"
     if due is not None and not (
         round(objective * 1e6) == round(due * 1e6) if euro else same(objective, due, step)

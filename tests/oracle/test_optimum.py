@@ -172,6 +172,12 @@ def test_a_budget_that_is_exactly_met_and_one_that_is_a_millionth_short(chunk: i
     assert min(found[True], found[False]) >= 8
 
 
+def test_what_a_batch_emits_is_counted_task_by_task_in_whole_micro_grams() -> None:
+    found, wrong = at_the_edge(3504)
+    assert found.total() == 2
+    assert not wrong
+
+
 @pytest.mark.t1
 @pytest.mark.parametrize("chunk", range(15))
 def test_two_thousand_plans_barely_exist_and_two_thousand_do_not(chunk: int) -> None:
