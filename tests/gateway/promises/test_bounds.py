@@ -143,6 +143,7 @@ def adversarial() -> Iterator[tuple[str, bytes]]:
     yield "keys", json.dumps({f"k{n}": n for n in range(60_000)}).encode()
     yield "command", body(intent("l", commands=["x" * 900_000]))
     yield "name", body(intent("n" * 100_000))
+    yield "image", body(intent("i", image="x" * 900_000))
     for count in (*HUGE, 0):
         yield "GPUs", body(intent("g", {"count": count}))
     for budget in ("0.000001 EUR", "9007199254 EUR"):
