@@ -85,7 +85,9 @@ def _purchase(intent: "Intent", row: Row, offer: "Offer") -> Violations:
 
 def _times(intent: "Intent", placed: Placed, row: Row, offer: "Offer") -> Violations:
     deadline, due = intent.constraints.deadline, end_due(intent, row.start)
-    together = intent.workload.type != "batch"  # whose tasks may run one after another
+    # The tasks of a batch may run one after another, but not where each lasts until the deadline.
+    until_then = deadline is not None and intent.workload.job.timeout is None
+    together = intent.workload.type != "batch" or until_then
     if together and row.start != placed.start:
         yield Violation(
             "time", f"{row.path}.start_time", f"found {row.start}, and the placement {placed.start}"

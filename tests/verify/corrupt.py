@@ -294,7 +294,7 @@ def node_of_another_intent(d: Damage) -> bool | None:
 def gpus_of_another_task(d: Damage) -> bool | None:
     for _, row in d.rows():
         for _, other in d.rows():
-            on_one = (row["offer"], row["node"]) == (other["offer"], other["node"])
+            on_one = all(row[key] == other[key] for key in ("offer", "node", "start_time"))
             if other is not row and on_one and row["gpus"] and other["gpus"] and _whole(row):
                 row["gpus"] = list(other["gpus"])
                 return None
