@@ -18,6 +18,7 @@ from flare_core.placement.packing import Ask, Loads, Problem
 from flare_core.placement.types import Outcome, Plan, Rejection
 from flare_core.solve.cpsat import Run
 from flare_core.solve.result import Search
+from flare_core.solve.starts import at_once
 
 if TYPE_CHECKING:
     from flare_core.intent import Intent
@@ -38,7 +39,7 @@ def pareto(
     """Return the placements of one intent that no other placement beats in all of some terms.
 
     The intent's constraints hold as in `place`: as many tasks are placed as can be, and as few preferences
-    missed. Its objective, weights and negotiation count nothing.
+    missed. Its objective, weights and negotiation count nothing. All tasks begin now, where offers are open.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def pareto(
     started = options.timer()
     wanted = checked(terms)
     _check_points(most_points)
-    problem = problem_of((intent,), inventory, now=now, options=options)
+    problem = at_once(problem_of((intent,), inventory, now=now, options=options))
     found = front_of(problem, wanted, Run(options, started), most_points)
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
