@@ -299,11 +299,11 @@ def stays_sound(changes: list[tuple[str, object]], some: Any, other: Any, severa
             spoilt = put(spoilt, path, value)
         except (AttributeError, TypeError):
             break  # a value of another kind stands in the way now
+    spec, metadata = spoilt.get("spec"), spoilt.get("metadata")
+    whole = isinstance(spec, dict) and isinstance(metadata, dict) and "name" in metadata
     others = [
         spoilt,
-        candidate(spoilt)
-        if isinstance(spoilt.get("spec"), dict) and "name" in (spoilt.get("metadata") or {})
-        else {},
+        candidate(spoilt) if whole else {},
         {"apiVersion": "v1", "kind": "List", "items": several},
         {"apiVersion": some, "kind": "Discovery", "metadata": some, "status": other},
         {"apiVersion": "v1", "kind": "Node", "metadata": some, "spec": some, "status": other},
