@@ -43,7 +43,7 @@ class Dispatch:
             return await _in_time(operation, request)
         except ClientDisconnect:
             return Response(status_code=_CLIENT_GONE)
-        except Exception as error:
+        except Exception as error:  # answered in the one form of errors, and logged where it is a bug
             return failure(request, error)
 
 

@@ -209,7 +209,7 @@ def _written(connection: Connection, tools: Tools, result: Result, now: datetime
             write(connection, tools, result, now)
     except SQLAlchemyError:
         raise
-    except Exception:
+    except Exception:  # what a backend says may be anything; the others' reports are still written
         _log.exception("report not written", extra={"order": result.purchase.key})
         unsaid = replace(result, report=None, refusal=None, handle=result.purchase.handle)
         write(connection, tools, unsaid, now)

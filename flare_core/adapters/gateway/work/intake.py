@@ -89,14 +89,14 @@ class Intake:
             served, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
             self._write(served)
-        except Exception as error:
+        except Exception as error:  # told to each that waits for it
             if len(served) == 1 or isinstance(error, UnavailableError):
                 _refuse(served, error)
                 return
             for one in served:  # what is wrong with one is no matter of the others
                 try:
                     self._write([one])
-                except Exception as own:
+                except Exception as own:  # told to the one that it is of
                     _refuse([one], own)
 
     def _write(self, served: Sequence[Submission]) -> None:
