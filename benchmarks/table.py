@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 import flare_core as flare
-from benchmarks import gangs, instances, phases, scenarios, subsets, unplaced
+from benchmarks import gangs, instances, phases, scenarios, subsets, times, unplaced
 from benchmarks.phases import Call, Loaded
 from flare_core.inventory.types import NodeGroups, freeze
 
@@ -291,6 +291,23 @@ def _instances() -> Iterator[Row]:
     yield _worst(Row(what, "s", 5, note="GPUs for those of the better of first fit and best fit"), times)
 
 
+# --- time -------------------------------------------------------------------------------------------
+
+
+def _times() -> Iterator[Row]:
+    what = f"calendar of one intent against {times.OFFERS:,} offers of {times.CALENDARS} calendars, 31 days"
+    yield _worst(Row(what, "ms", 20), [timed(times.calendars(kind), kind) for kind in ("service", "job")])
+    name, intents, inventory = times.waves()
+    what = f"batch of {times.TASKS:,} equal tasks in waves on {times.NODES} nodes, proven optimum"
+    yield _worst(Row(what, "s", 1), [_place(name, Loaded(intents, inventory))])
+    name, intents, inventory = times.queue()
+    plan = flare.place(intents, inventory, now=scenarios.NOW, options=times.OPTIONS)
+    assert all(placement.status is flare.Status.PLACED for placement in plan.placements)
+    what = f"{times.JOBS} jobs × {times.PLACES} offers over 7 days: all of them placed, one after another"
+    row = Row(what, "s", 1, note="the time of the whole plan")
+    yield _worst(row, [timed(phases.place(Loaded(intents, inventory)), name, batches=1)])
+
+
 # --- fresh processes --------------------------------------------------------------------------------
 
 _LOADING = """
@@ -382,6 +399,7 @@ GROUPS: Mapping[str, Callable[[Path | None], Iterator[Row]]] = {
     "subsets": lambda _: _subsets(),
     "instances": lambda _: _instances(),
     "gangs": lambda _: _gangs(),
+    "times": lambda _: _times(),
     "loading": _loading,
     "import": lambda _: _importing(),
 }

@@ -7,10 +7,12 @@ and put limits where offers stand, so that "exactly" and "one too little" both o
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 import flare_core as flare
+from flare_core.quantities import format_moment, parse_duration_s, parse_moment
 
 Json = dict[str, Any]
 NOW = "2026-01-15T10:00:00Z"
@@ -174,6 +176,26 @@ def world(intents: Json | Sequence[Json], *offers: Json, **settings: Any) -> Wor
 # --- random worlds ----------------------------------------------------------------------------------
 
 
+def _hurried(one: Json) -> None:
+    """Leave a job no time to wait for others: its deadline is the end of a run that begins now."""
+    if one["workload"]["type"] != "job":
+        return
+    job, asked = one["workload"]["job"], at_path(one, "constraints__deadline")
+    if "timeout" not in job and asked is not None:
+        return  # it is the length
+    length_s = parse_duration_s(job.get("timeout", "1h"))
+    ends = parse_moment(NOW) + timedelta(seconds=length_s)
+    if asked is None or parse_moment(asked) > ends:
+        put(one, "constraints__deadline", format_moment(ends))
+
+
+def at_path(document: Json, path: str) -> Any:
+    """Return what stands at a path of names joined by two underscores; None where nothing does."""
+    for name in path.split("__"):
+        document = document.get(name, {})
+    return document or None
+
+
 def small(seed: int) -> World:
     """Return a world that can be enumerated: at most 4 tasks, at most 6 offers."""
     return Maker(Random(seed)).small()
@@ -238,6 +260,8 @@ class Maker:
         priorities = {}
         if number > 1:
             self.tags.add("several")
+            for one in intents:
+                _hurried(one)
             if self.chance(0.4):
                 priorities = {i["workload"]["name"]: self.pick(1, 2, 0.5) for i in intents}
                 self.tags.add("priorities")

@@ -86,6 +86,12 @@ def _opened(calendar: Calendar, start_s: int, end_s: int) -> Intervals:
     return open_times(calendar, start_s, end_s)
 
 
+def forget() -> None:
+    """Forget the calendars that were read and laid out: a measurement that does not wants what is new."""
+    _read.cache_clear()
+    _opened.cache_clear()
+
+
 # --- of all offers -----------------------------------------------------------------------------------
 
 

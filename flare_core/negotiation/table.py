@@ -70,7 +70,9 @@ class Table:
     @classmethod
     def of(cls, problem: Problem, found: Search) -> "Table":
         """Return the table before anybody negotiates."""
-        return cls(problem, found, found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE))
+        return cls(
+            problem, found, found.left_proven or found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE)
+        )
 
     def settled(self, ask: Ask) -> bool:
         """Whether it is proven that an intent that is left out cannot be placed as it stands."""

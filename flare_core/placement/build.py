@@ -11,6 +11,8 @@ from flare_core.candidates.inside import linked
 from flare_core.inventory.kinds import read_kind
 from flare_core.inventory.types import IntArray, Inventory
 from flare_core.placement.headroom import most_more
+from flare_core.placement.ledger import demand
+from flare_core.placement.occupied import Held, group_of, occupied
 from flare_core.placement.packing import (
     Ask,
     Load,
@@ -43,29 +45,33 @@ class Seat(NamedTuple):
 def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat]]]:
     """Return the seats of every intent in task order, by start, offer id, node, GPUs; and their packing.
 
-    The GPUs of each node are chosen for all its tasks together, so some may come into seats of another grade:
-    as good altogether, or better where the search was cut short.
+    The GPUs of each node are chosen for all tasks together that begin there at a moment, beside those that
+    run already, so some may come into seats of another grade: as good altogether, or better where the search
+    was cut short.
     """
-    on_node: dict[tuple[int, int, int], dict[int, list[Load]]] = {}
+    on_node: dict[tuple[int, int], dict[int, dict[int, list[Load]]]] = {}
     for i, (ask, loads) in enumerate(zip(problem.asks, packing, strict=True)):
         for load in loads:
-            node = (int(ask.found.group[load.group]), load.node, load.start)
-            on_node.setdefault(node, {}).setdefault(i, []).append(load)
+            node = (int(ask.found.group[load.group]), load.node)
+            on_node.setdefault(node, {}).setdefault(load.start, {}).setdefault(i, []).append(load)
     spans = [span_of(ask, loads) for ask, loads in zip(problem.asks, packing, strict=True)]
     seats: list[list[Seat]] = [[] for _ in problem.asks]
     counted: list[Counter[tuple[int, int, int]]] = [Counter() for _ in problem.asks]
-    for (group, v, start), guests in on_node.items():
-        chosen = seat(
-            problem.inventory,
-            group,
-            [Guests(problem.asks[i], spans[i], own) for i, own in guests.items()],
-        )
-        number = problem.inventory.groups.node(group, v)
-        offer = int(problem.inventory.groups.offer[group])
-        for i, tasks in zip(guests, chosen, strict=True):
-            owner = problem.asks[i].found.group_candidate
-            seats[i] += [Seat(start, offer, number, one.gpus, int(owner[one.group])) for one in tasks]
-            counted[i].update((one.group, v, start) for one in tasks)
+    for (group, v), starts in on_node.items():
+        number, offer = problem.inventory.groups.node(group, v), int(problem.inventory.groups.offer[group])
+        beside: list[Held] = []
+        for start, guests in sorted(starts.items()):
+            running = [one for one in beside if one.meets(start, start + 1)]
+            world = occupied(problem.inventory, running)
+            here = group if world is problem.inventory else group_of(world, offer, number)[0]
+            every = [Guests(problem.asks[i], spans[i], own) for i, own in guests.items()]
+            for i, tasks in zip(guests, seat(world, here, every), strict=True):
+                owner = problem.asks[i].found.group_candidate
+                own = [Seat(start, offer, number, one.gpus, int(owner[one.group])) for one in tasks]
+                seats[i] += own
+                counted[i].update((one.group, v, start) for one in tasks)
+                if len(starts) > 1:
+                    beside += (_held(problem.asks[i], one) for one in own)
     again = tuple(
         tuple(
             sorted(
@@ -76,6 +82,17 @@ def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat
         for ask, counts in zip(problem.asks, counted, strict=True)
     )
     return again, [sorted(own) for own in seats]
+
+
+def held(problem: Problem, packing: Packing) -> list[Held]:
+    """Return what the tasks of a packing take of their nodes, and when."""
+    _, seats = settled(problem, packing)
+    return [_held(ask, one) for ask, own in zip(problem.asks, seats, strict=True) for one in own]
+
+
+def _held(ask: Ask, one: Seat) -> Held:
+    end = None if ask.needs.length_s is None else one.start + ask.needs.length_s
+    return Held(one.offer, one.node, one.gpus, *demand(ask.needs), one.start, end)
 
 
 def assignments(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Assignments:

@@ -21,6 +21,8 @@ class Search:
         Proven: no packing that places as many has a smaller primary value; None where nothing is proven.
     placed_bound
         Proven: no packing places intents of more weight (millionths of priority).
+    left_proven
+        Whether who is left out is proven to have no place beside the others, though the plan is not the best.
     path
         Which path answered: ``screen``, ``capacity``, ``closed form``, ``cp-sat`` or ``greedy``.
     warnings
@@ -36,6 +38,7 @@ class Search:
     path: str
     warnings: tuple[str, ...] = ()
     effort: float = 0.0
+    left_proven: bool = False
 
     def __post_init__(self) -> None:
         found = any(self.packing)

@@ -17,6 +17,7 @@ from flare_core.solve.cpsat import Run
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
+from flare_core.solve.rounds import later, overfull
 from flare_core.solve.starts import Moment, at, at_once, begun, best_of, moments
 
 Watch = Callable[[float, float | None, float | None], None]
@@ -29,6 +30,9 @@ BUILD_S = 2e-5
 
 MOST_GANG_GROUPS = 200
 """Node groups up to which a gang's plan is searched down to the last tie."""
+
+HURRIED_EFFORT = 0.1
+"""Effort for who begins at once, where not all do."""
 
 FEW = 60
 """Candidates up to which the ties are settled in the same model as the objective."""
@@ -64,9 +68,16 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
     if problem.several:
-        part = at_once(problem)
-        together = _together(part, run, watch, ties=ties)
-        return together if part is problem else _over(together, problem, part)
+        return later(
+            problem,
+            _hurried(problem, run, watch)
+            if overfull(problem)
+            else _all_at_once(problem, run, watch, ties=ties),
+            run,
+            together=lambda part: _all_at_once(part, run, None, ties=ties),
+            single=lambda part: search_within(part, run, ties=ties),
+            at_moment=lambda part: _together(part, run, None, ties=ties),
+        )
     if not moves(problem.asks[0].needs):
         return _together(problem, run, watch, ties=ties)
     if problem.asks[0].needs.workload is Workload.BATCH:
@@ -76,6 +87,21 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     listed = moments(problem)
     tell = watch if len(listed) == 1 else None  # what is known of one moment is not known of all
     return best_of(problem, (_beginning(problem, moment, run, tell, ties=ties) for moment in listed))
+
+
+def _hurried(problem: Problem, run: Run, watch: Watch | None) -> Search:
+    """Search for a plan in which those begin now for whom there is room, where some will have to wait."""
+    brief = Run(replace(run.options, effort=min(run.options.effort, HURRIED_EFFORT)), run.started)
+    found = _all_at_once(problem, brief, watch, ties=False)
+    run.effort += brief.effort
+    return found
+
+
+def _all_at_once(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
+    """Search for a plan in which everything begins now, where its offers are open."""
+    part = at_once(problem)
+    found = _together(part, run, watch, ties=ties)
+    return found if part is problem else _over(found, problem, part)
 
 
 def _beginning(problem: Problem, moment: Moment, run: Run, watch: Watch | None, *, ties: bool) -> Search:

@@ -1,0 +1,205 @@
+"""Intents that wait for others of their plan.
+
+First all intents are placed at once, proven best. Who is left out then and may begin later is placed after
+that, one by one: at the first moment at which an offer opens or something ends and there is room for it,
+beside everything that is placed already, which stays where it is. Who has the least time left goes first, or
+who has the highest priority, whichever places more. Nobody waits for another where all can begin at once.
+
+Such a plan is feasible: that nothing is better is not proven. Who is still left out has no place beside it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from flare_core.candidates.screen import screen
+from flare_core.candidates.times import moves, starts_by_code
+from flare_core.errors import InternalError
+from flare_core.inventory.types import ELASTIC, Inventory
+from flare_core.placement.build import held
+from flare_core.placement.occupied import Held, group_of, occupied
+from flare_core.placement.order import value
+from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
+from flare_core.placement.score import score
+from flare_core.placement.types import Outcome
+from flare_core.requirements.types import Requirements, Workload
+from flare_core.solve.bounds import least_primary
+from flare_core.solve.cpsat import Run
+from flare_core.solve.prune import restrict
+from flare_core.solve.result import Search
+from flare_core.solve.starts import at_once
+
+MOST_MOMENTS = 200
+"""Moments at which one intent is tried to begin."""
+
+WAITING = "some intents wait for others: that no other order of them is better is not proven"
+
+Single = Callable[[Problem], Search]
+"""Searches for the placement of one intent: from a moment on, or at that moment."""
+
+
+def later(
+    problem: Problem, found: Search, run: Run, together: Single, single: Single, at_moment: Single
+) -> Search:
+    """Return `found` with those who may begin later placed after the others.
+
+    Parameters
+    ----------
+    together
+        Searches for a plan of several intents that all begin now.
+    single, at_moment
+        Search for the placement of one intent from now on, and now.
+    """
+    left = [i for i, loads in enumerate(found.packing) if not loads]
+    waiting = [i for i, ask in enumerate(problem.asks) if _waits(ask) and len(ask.found)]
+    if not left or not waiting or found.outcome is Outcome.UNKNOWN:
+        return found
+    # What fits at no time even alone waits for nobody.
+    left = [i for i in left if any(single(Problem((problem.asks[i],), problem.inventory)).packing)]
+    if not left:
+        return found
+    queue = _Queue(problem, run, single, at_moment)
+    after = [i for i in left if i in waiting]
+    plans = [queue.placed(found.packing, order) for order in _orders(problem, after)]
+    if not all(plans[0][i] for i in left):  # some take their places now who could wait for others
+        first = together(_without_waiting(problem))
+        plans += [queue.placed(first.packing, order) for order in _orders(problem, waiting)]
+    best = min(plans, key=lambda packing: value(problem, packing))
+    if not any(best):
+        return replace(found, outcome=Outcome.UNKNOWN)
+    everyone_in = all(loads or not len(ask.found) for ask, loads in zip(problem.asks, best, strict=True))
+    return replace(
+        found,
+        packing=best,
+        outcome=Outcome.FEASIBLE,
+        bound=least_primary(problem) if everyone_in else None,
+        placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
+        left_proven=found.outcome is Outcome.OPTIMAL and not _stopped(run),
+        warnings=(*found.warnings, WAITING),
+    )
+
+
+def overfull(problem: Problem) -> bool:
+    """Whether some may wait, and all together ask for more whole GPUs than there are."""
+    if not any(_waits(ask) and len(ask.found) for ask in problem.asks):
+        return False
+    groups = problem.inventory.groups
+    used = np.unique(np.concatenate([ask.found.group for ask in problem.asks]))
+    if (groups.count[used] == ELASTIC).any() or any((ask.found.cut >= 0).any() for ask in problem.asks):
+        return False
+    there = int((groups.count[used] * np.maximum(groups.free_gpus[used], 0)).sum())
+    asked = (1 if ask.needs.any_tasks else ask.needs.tasks for ask in problem.asks if len(ask.found))
+    gpus = (ask.needs.gpus for ask in problem.asks if len(ask.found))
+    return sum(a * b for a, b in zip(asked, gpus, strict=True)) > there
+
+
+def _waits(ask: Ask) -> bool:
+    """Whether an intent may begin later than now."""
+    needs, length = ask.needs, timedelta(seconds=ask.needs.length_s or 0)
+    return moves(needs) and (needs.deadline is None or needs.start + length < needs.deadline)
+
+
+def _without_waiting(problem: Problem) -> Problem:
+    """Return the problem without candidates for those who may wait."""
+    asks = tuple(
+        restrict(ask, np.zeros(len(ask.found), np.bool_)) if _waits(ask) else ask for ask in problem.asks
+    )
+    return replace(problem, asks=asks)
+
+
+def _orders(problem: Problem, left: Sequence[int]) -> list[list[int]]:
+    """Return the orders in which those who wait are tried: by urgency, by priority."""
+
+    def last_start(i: int) -> float:
+        needs = problem.asks[i].needs
+        return float("inf") if needs.deadline is None else needs.deadline.timestamp() - (needs.length_s or 0)
+
+    by_urgency = sorted(left, key=lambda i: (last_start(i), -problem.asks[i].priority, i))
+    by_priority = sorted(left, key=lambda i: (-problem.asks[i].priority, last_start(i), i))
+    return [by_urgency] if by_urgency == by_priority else [by_urgency, by_priority]
+
+
+class _Queue:
+    """Places intents after others, one by one."""
+
+    def __init__(self, problem: Problem, run: Run, single: Single, at_moment: Single) -> None:
+        self.problem, self.run, self.single, self.at_moment = problem, run, single, at_moment
+
+    def placed(self, packing: Packing, order: Sequence[int]) -> Packing:
+        """Return `packing` with the intents of `order` placed as early as there is room, in this order."""
+        busy = held(self.problem, packing)
+        for i in order:
+            packing, busy = self._with(packing, i, busy)
+        return packing
+
+    def _with(self, packing: Packing, i: int, busy: list[Held]) -> tuple[Packing, list[Held]]:
+        for moment in self._moments(i, busy)[:MOST_MOMENTS]:
+            if _stopped(self.run):
+                break
+            loads = self._at(i, moment, busy)
+            if loads:
+                joined = (*packing[:i], loads, *packing[i + 1 :])
+                try:
+                    return joined, held(self.problem, joined)
+                except InternalError:  # its GPUs are taken later by who was placed before
+                    continue
+        return packing, busy
+
+    def _moments(self, i: int, busy: Sequence[Held]) -> list[int]:
+        """Return when an offer opens for a run or something ends, seconds after the plan, ascending."""
+        needs, inventory = self.problem.asks[i].needs, self.problem.inventory
+        now, known = int(needs.start.timestamp()), starts_by_code(needs, inventory)
+        codes = inventory.label["calendar"].codes[self.problem.asks[i].found.rows]
+        begins = [known[int(code)] for code in np.unique(codes)]
+        opens = {first - now for intervals in begins for first, _ in intervals}
+        ends = {one.end for one in busy if one.end is not None}
+        inside = {end for end in ends for intervals in begins for a, b in intervals if a <= end + now < b}
+        return sorted(opens | inside)
+
+    def _at(self, i: int, moment: int, busy: Sequence[Held]) -> Loads:
+        """Return where an intent begins at a moment, beside all that runs then; none where no room is."""
+        ask, batch = self.problem.asks[i], self.problem.asks[i].needs.workload is Workload.BATCH
+        needs = _begun(ask.needs, moment)
+        beside = [one for one in busy if one.meets(moment, None if batch else moment + (needs.length_s or 0))]
+        world = occupied(self.problem.inventory, beside)
+        found = screen(needs, world, alone=False)
+        balance = self.run.options.balance()
+        part = Problem((Ask(needs, found, score(needs, found, balance, scaled=True), ask.priority),), world)
+        search = self.single(part) if batch else self.at_moment(at_once(part))
+        own = part if batch else at_once(part)
+        moved = [self._moved(i, own.asks[0], world, load, beside) for load in search.packing[0]]
+        if None in moved:
+            return ()
+        return tuple(sorted(load._replace(start=load.start + moment) for load in moved if load))
+
+    def _moved(self, i: int, part: Ask, world: Inventory, load: Load, beside: Sequence[Held]) -> Load | None:
+        """Return a load in another world as one of the intent; None where no candidate is the like of it."""
+        ask, j = self.problem.asks[i], load.candidate
+        offer = int(part.found.rows[j])
+        number = world.groups.node(int(part.found.group[load.group]), load.node)
+        if world.whole["nodes"][offer] == ELASTIC:  # others have the first nodes
+            number += 1 + max((one.node for one in beside if one.offer == offer), default=-1)
+        group, node = group_of(self.problem.inventory, offer, number)
+        for g in np.flatnonzero(ask.found.group == group).tolist():
+            own = int(ask.found.group_candidate[g])
+            if _kind(ask, own) == _kind(part, j):
+                return Load(own, g, node, load.tasks, load.start)
+        return None
+
+
+def _kind(ask: Ask, j: int) -> tuple[int, int, bool, bool]:
+    found = ask.found
+    return int(found.efficiency_ppm[j]), int(found.missed[j]), bool(found.cut[j] >= 0), bool(found.spot[j])
+
+
+def _begun(needs: Requirements, moment: int) -> Requirements:
+    """Return the needs of an intent that begins at a moment."""
+    by = timedelta(seconds=moment)
+    return replace(needs, start=needs.start + by, end=None if needs.end is None else needs.end + by)
+
+
+def _stopped(run: Run) -> bool:
+    """Whether the wall clock or the caller ends the search; what is placed one by one takes little effort."""
+    return run.cancelled or run.seconds_left <= 0
