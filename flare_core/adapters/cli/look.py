@@ -82,10 +82,14 @@ class Look:
             "provider": clean(label["provider"][offer] or UNKNOWN),
             "place": clean(place or UNKNOWN),
             "hourly": _euro(sum(hourly)),
-            "total": "" if self.needs.end is None else _euro(sum(map(self._total, hourly))),
+            "total": self.total(hourly),
             "carbon": _figure(len(hourly) * carbon / 1e6),
             "latency": _figure(float(self.inventory.number["latency_ms"][offer])),
         }
+
+    def total(self, hourly: Sequence[int]) -> str:
+        """Return what tasks of such hourly prices cost in all, micro-EUR; nothing where there is no end."""
+        return "" if self.needs.end is None else _euro(sum(map(self._total, hourly)))
 
     def _total(self, hourly: int) -> int:
         if hourly >= NO_PRICE:

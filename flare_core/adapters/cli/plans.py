@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from flare_core.adapters.cli.gantt import begins_later, drawn_gantt
 from flare_core.adapters.cli.look import Look
 from flare_core.adapters.cli.output import clean
 from flare_core.adapters.cli.rows import rows_of
@@ -22,6 +23,8 @@ def drawn_plan(plan: Plan, looks: Iterable[Look], *, explain: bool) -> Group:
     parts: list[RenderableType] = [_headline(plan)]
     for look in looks:
         parts += ["", *_drawn_placement(look, explain=explain)]
+    if begins_later(plan):
+        parts += ["", Fitting(lambda width: drawn_gantt(plan, width))]
     if plan.warnings:
         parts += ["", "Warnings:", *(f"- {clean(warning)}" for warning in plan.warnings)]
     return Group(*parts)

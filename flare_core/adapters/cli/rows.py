@@ -51,19 +51,32 @@ def _chosen(look: Look) -> Iterator[Row]:
     """Yield a row for each offer and way in which its nodes are used."""
     alike: dict[tuple[int, bool, int, tuple[int, ...]], list[tuple[int, list[int]]]] = {}
     for (offer, spot, node), rows in _by_node(look).items():
-        gpus = tuple(sorted(gpu for r in rows for gpu in _gpus(look, r)))
+        gpus = tuple(sorted({gpu for r in rows for gpu in _gpus(look, r)}))
         alike.setdefault((offer, spot, len(rows), gpus), []).append((node, rows))
     for (offer, spot, _, gpus), used in alike.items():
         nodes, tasks = [node for node, _ in used], [r for _, rows in used for r in rows]
-        prices = [int(look.plan.assignments.hourly_ueur[r]) for r in tasks]
+        turns = _turns(look, tasks)
+        waves = f" in {len(turns)} waves" if len(turns) > 1 else ""
+        every = [price for prices in turns for price in prices]
+        shown = look.figures(offer, max(turns, key=sum)) | {"total": look.total(every)}
         yield Row(
             mark="CHOSEN",
             gpus=f"{len(gpus) * len(used)} × {look.model(offer)} [{ranges(gpus)}]" if gpus else "no GPU",
-            tasks=f"{len(tasks)} on " + (f"{len(nodes)} nodes" if len(nodes) > 1 else f"node {nodes[0]}"),
+            tasks=f"{len(tasks)} on "
+            + (f"{len(nodes)} nodes" if len(nodes) > 1 else f"node {nodes[0]}")
+            + waves,
             spot="spot" if spot else "",
             reason=_why(look),
-            **look.figures(offer, prices),
+            **shown,
         )
+
+
+def _turns(look: Look, rows: list[int]) -> list[list[int]]:
+    """Return the hourly prices of tasks, those that begin together in one list."""
+    a, turns = look.plan.assignments, dict[int, list[int]]()
+    for r in rows:
+        turns.setdefault(int(a.start_s[r]), []).append(int(a.hourly_ueur[r]))
+    return list(turns.values())
 
 
 def _by_node(look: Look) -> dict[tuple[int, bool, int], list[int]]:
