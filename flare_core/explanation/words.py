@@ -65,6 +65,8 @@ def _headline(told: "Explanation") -> tuple[str, tuple[str, ...]]:
     cost = format_rate(placement.hourly_ueur or 0)
     if placement.total_ueur is not None:
         cost += f", {format_eur(placement.total_ueur)} in all"
+    if placement.start is not None and placement.start > told.needs.start:
+        cost += f", from {format_moment(placement.start)} on"
     title = f"{placement.intent} is placed: {_tasks(tasks)} on {' and '.join(_chosen(told))}, for {cost}"
     if told.plan.outcome is not Outcome.OPTIMAL:
         return title, ("It is the best that was found in the time given, and not proven best.",)

@@ -6,7 +6,7 @@ goes, the dearest first, to the earliest slot in which a node is free and the bu
 whole is paid from its first to its last use, so its slots follow each other without a pause.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,13 +24,13 @@ class Unit(NamedTuple):
     loads: tuple[Load, ...]
 
 
-def laid(ask: Ask, loads: Loads, slots: Sequence[IntArray], length: int) -> Loads | None:
+def laid(ask: Ask, loads: Loads, slots: Mapping[int, IntArray], length: int) -> Loads | None:
     """Return `loads` on virtual nodes as loads on nodes, each with its start; None where they find no place.
 
     Parameters
     ----------
     slots
-        When the slots of each candidate begin, seconds after the plan.
+        When the slots of each candidate that is used begin, seconds after the plan.
     length
         Of a slot, in seconds.
     """

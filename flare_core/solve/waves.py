@@ -206,7 +206,7 @@ class _Waves:
     def _realised(self, found: Search, k: int) -> Search | None:
         """Return what was found on virtual nodes, laid into the slots up to the `k`-th moment."""
         last = int(self.turns.all[k])
-        own = [self.turns.of(j, last) for j in range(len(self.ask.found))]
+        own = {load.candidate: self.turns.of(load.candidate, last) for load in found.packing[0]}
         loads = laid(self.ask, found.packing[0], own, self.turns.length)
         return None if loads is None else replace(found, packing=(loads,))
 

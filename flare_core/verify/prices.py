@@ -8,7 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from flare_core.quantities import format_eur, format_rate
-from flare_core.verify.calendar import why_closed
+from flare_core.verify.calendar import why_closed, why_unneeded
 from flare_core.verify.shares import share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -26,7 +26,7 @@ def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Of
         earlier.append(row)
         if due is not None and row.hourly_ueur != due:
             yield _differs(f"{row.path}.hourly_cost", format_rate(row.hourly_ueur), format_rate(due))
-    yield from _paid_through(used)
+    yield from _paid_through(intent, used)
     hourly = highest_hourly(placed.rows)
     if placed.hourly_ueur != hourly:
         told = "null" if placed.hourly_ueur is None else format_rate(placed.hourly_ueur)
@@ -38,10 +38,10 @@ def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Of
     yield from _budgets(intent, placed.path, hourly, total)
 
 
-def _paid_through(used: Sequence[tuple[Row, "Offer"]]) -> Violations:
+def _paid_through(intent: "Intent", used: Sequence[tuple[Row, "Offer"]]) -> Violations:
     """Check that a node billed whole is paid from its first to its last use, once at any moment.
 
-    It is given back when its offer closes, and bought again.
+    It is given back when its offer closes or nothing is needed, and bought again.
     """
     on_node: dict[tuple[int, int], list[Row]] = {}
     for row, offer in used:
@@ -51,14 +51,21 @@ def _paid_through(used: Sequence[tuple[Row, "Offer"]]) -> Violations:
     for (at, _), rows in on_node.items():
         offer = offers[at]
         for row, following in pairwise(sorted(rows, key=lambda row: row.start)):
-            if row.end is None or row.end > following.start or not _gone(offer, row.end, following.start):
+            if (
+                row.end is None
+                or row.end > following.start
+                or not _gone(intent, offer, row.end, following.start)
+            ):
                 found = f"paid until {row.end} and from {following.start} on, expected without a pause"
                 yield Violation("billing", f"{following.path}.start_time", found)
 
 
-def _gone(offer: "Offer", end: datetime, start: datetime) -> bool:
-    """Whether nothing lies between an end and the next start, or the offer closes there."""
-    return end == start or why_closed(offer.text("calendar"), end, start) is not None
+def _gone(intent: "Intent", offer: "Offer", end: datetime, start: datetime) -> bool:
+    """Whether nothing lies between an end and the next start, or capacity is not there or not needed."""
+    needed = intent.constraints.availability
+    if end == start or why_closed(offer.text("calendar"), end, start) is not None:
+        return True
+    return needed is not None and why_unneeded(needed, end, start) is not None
 
 
 def _differs(path: str, told: str, due: str) -> Violation:

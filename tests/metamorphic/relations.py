@@ -346,11 +346,56 @@ def an_offer_without_maintenance_is_no_worse(world: World, random: Random) -> bo
     closed = {"maintenance_windows": [{"start": "2026-01-15T09:00:00Z", "end": "2026-01-15T10:01:00Z"}]}
     name = random.choice(world.offers)["id"]
     offers = tuple(patched(o, availability=closed) if o["id"] == name else o for o in world.offers)
-    try:
-        before = quality(replace(world, offers=offers))
-    except flare.NotSupportedError:
+    assert quality(world) <= quality(replace(world, offers=offers))
+    return True
+
+
+def _with_hours(world: World, random: Random) -> World:
+    """Return the world with one offer that is open during the day alone."""
+    hours = {"window_start": "09:00", "window_end": random.choice(("13:00", "18:00"))}
+    name = random.choice(world.offers)["id"]
+    return replace(
+        world, offers=tuple(patched(o, availability=hours) if o["id"] == name else o for o in world.offers)
+    )
+
+
+def needing_less_of_the_time_makes_it_no_worse(world: World, random: Random) -> bool:
+    if world.intents[0]["workload"]["type"] != "service" or not world.offers:
         return False
-    assert quality(world) <= before
+    timed = _with_hours(world, random)
+    wide, narrow = (
+        changed(timed, constraints__availability={"window_start": begins, "window_end": ends})
+        for begins, ends in (("08:00", "14:00"), ("10:00", "12:30"))
+    )
+    assert quality(narrow) <= quality(wide)
+    return True
+
+
+def more_time_to_run_in_makes_it_no_worse(world: World, random: Random) -> bool:
+    if world.intents[0]["workload"]["type"] == "service" or not world.offers:
+        return False
+    timed = changed(_with_hours(world, random), workload__job__timeout="1h")
+    narrow, wide = (
+        changed(
+            timed,
+            constraints__deadline="2026-01-17T00:00:00Z",
+            constraints__availability={"window_start": begins, "window_end": ends},
+        )
+        for begins, ends in (("11:00", "12:30"), ("09:30", "14:00"))
+    )
+    assert quality(wide) <= quality(narrow)
+    return True
+
+
+def more_time_for_a_batch_makes_it_no_worse(world: World, random: Random) -> bool:
+    if world.intents[0]["workload"]["type"] != "batch":
+        return False
+    timed = changed(world, workload__job__timeout="1h")
+    tight, loose = (
+        changed(timed, constraints__deadline=f"2026-01-15T{hour}:00:00Z")
+        for hour in (random.choice((11, 12)), random.choice((13, 15)))
+    )
+    assert quality(loose) <= quality(tight)
     return True
 
 
@@ -636,6 +681,9 @@ SINGLE: tuple[Relation, ...] = (
     spot_that_is_no_cheaper_is_not_bought,
     sharing_where_nobody_shares_changes_nothing,
     an_offer_without_maintenance_is_no_worse,
+    needing_less_of_the_time_makes_it_no_worse,
+    more_time_to_run_in_makes_it_no_worse,
+    more_time_for_a_batch_makes_it_no_worse,
     more_gpus_are_no_better,
     more_tasks_are_no_better,
     k_times_the_prices_cost_k_times_as_much,

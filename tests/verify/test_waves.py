@@ -143,3 +143,15 @@ def test_a_service_is_not_on_an_offer_that_closes_when_it_is_needed() -> None:
         there = {**night, "availability": {"window_start": opens, "window_end": "15:00"}}
         inventory = flare.read_inventory({"version": 1, "offers": [there]})
         assert {violation.rule for violation in verify(plan, intents, inventory)} == broken
+
+
+def test_a_node_is_given_back_where_its_intent_needs_nothing() -> None:
+    batch = intent("b", "batch", 2, workload__job__timeout="1h", constraints__availability=OFFICE)
+    batch["constraints"] |= {
+        "deadline": "2026-01-16T13:00:00Z",
+        "availability": {**OFFICE, "window_end": "13:00"},
+    }
+    plan = world(batch, offer("o", 2, 1, price__billing="node")).place().to_dict()
+    [placement] = plan["placements"]
+    assert [row["start_time"] for row in rows(placement)] == ["2026-01-15T12:00:00Z", "2026-01-16T12:00:00Z"]
+    assert placement["total_cost"] == "4.00 EUR"
