@@ -3,7 +3,8 @@
 A *unit* is what one virtual node holds: the tasks that begin on one node together. Without budgets that hold
 at any moment each offer is laid by itself, on as few nodes as its slots allow. With them, unit after unit
 goes, the dearest first, to the earliest slot in which a node is free and the budgets hold. A node billed
-whole is paid from its first to its last use, so its slots follow each other without a pause.
+whole is given back when its offer closes or nothing is needed; until then it is paid from its first to its
+last use, and never pauses.
 """
 
 from collections.abc import Mapping, Sequence
