@@ -34,7 +34,7 @@ from flare_core.solve.starts import at_once
 MOST_MOMENTS = 200
 """Moments at which one intent is tried to begin."""
 
-WAITING = "some intents wait for others: that no other order of them is better is not proven"
+WAITING = "some intents may wait for others: that no other order of them is better is not proven"
 
 Single = Callable[[Problem], Search]
 """Searches for the placement of one intent: from a moment on, or at that moment."""
@@ -76,7 +76,7 @@ def later(
         outcome=Outcome.FEASIBLE,
         bound=least_primary(problem) if everyone_in else None,
         placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
-        left_proven=found.outcome is Outcome.OPTIMAL and not _stopped(run),
+        left_proven=found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) and not _stopped(run),
         warnings=(*found.warnings, WAITING),
     )
 
