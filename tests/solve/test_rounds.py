@@ -47,7 +47,8 @@ def test_a_gang_waits_for_the_gpus_it_needs_together_and_not_for_those_of_a_serv
     [(_, *a), (_, *b), (_, *s)] = placed(
         [job("a", 5), job("b", 3, tasks=2), intent("s", "service")], offer("o", 8, 8)
     )
-    assert (a, b, s) == (["placed", "10:00-11:00"], ["placed", "11:00-12:00"], ["placed", "10:00-"])
+    assert sorted([a, b]) == [["placed", "10:00-11:00"], ["placed", "11:00-12:00"]]
+    assert s == ["placed", "10:00-"]
 
 
 def test_who_cannot_wait_goes_first() -> None:
