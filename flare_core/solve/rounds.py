@@ -56,14 +56,17 @@ def later(
     waiting = [i for i, ask in enumerate(problem.asks) if _waits(ask) and len(ask.found)]
     if not left or not waiting or found.outcome is Outcome.UNKNOWN:
         return found
+    if _stopped(run):
+        return _untried(found)
     # What fits at no time even alone waits for nobody.
-    left = [i for i in left if any(single(Problem((problem.asks[i],), problem.inventory)).packing)]
+    left = [i for i in left if _stopped(run) or _fits(problem, i, single)]
     if not left:
         return found
     queue = _Queue(problem, run, single, at_moment)
     after = [i for i in left if i in waiting]
     plans = [queue.placed(found.packing, order) for order in _orders(problem, after)]
-    if not all(plans[0][i] for i in left):  # some take their places now who could wait for others
+    # Some may take their places now who could wait for others.
+    if not all(plans[0][i] for i in left) and not _stopped(run):
         first = together(_without_waiting(problem))
         plans += [queue.placed(first.packing, order) for order in _orders(problem, waiting)]
     best = min(plans, key=lambda packing: value(problem, packing))
@@ -79,6 +82,16 @@ def later(
         left_proven=found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) and not _stopped(run),
         warnings=(*found.warnings, WAITING),
     )
+
+
+def _fits(problem: Problem, i: int, single: Single) -> bool:
+    return any(single(Problem((problem.asks[i],), problem.inventory)).packing)
+
+
+def _untried(found: Search) -> Search:
+    """Return `found` where no time is left to let anybody wait."""
+    outcome = Outcome.FEASIBLE if any(found.packing) else Outcome.UNKNOWN
+    return replace(found, outcome=outcome, bound=None, warnings=(*found.warnings, WAITING))
 
 
 def overfull(problem: Problem) -> bool:
