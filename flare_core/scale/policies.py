@@ -1,0 +1,186 @@
+"""Where the next task goes: first match, best fit, and fragmentation gradient descent.
+
+A policy looks at one `State` that its owner changes. Nearly all of a state is as it was when a class was last
+asked for, so the scores of each class are kept, and only the nodes that changed are scored again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+import numpy as np
+
+from flare_core.inventory.types import IntArray, Mask
+from flare_core.scale.fleet import WHOLE, Classes, Fleet, State
+from flare_core.scale.fragmentation import Fragmentation
+
+NOWHERE = -1
+"""The score of a node that a task does not fit on."""
+
+
+class Policy(Protocol):
+    """Chooses where a task goes."""
+
+    def choose(self, task_class: int) -> tuple[int, int] | None:
+        """Return the node, and its GPUs as a bit mask, of the next task; None where it fits nowhere."""
+
+    def changed(self, node: int) -> None:
+        """Take note that what is free on a node is no longer what it was."""
+
+
+class Scorer(Protocol):
+    """Says how well a task sits on each of some nodes that it fits on."""
+
+    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        """Return a score of 0 or more for each node, and the best GPUs there as a bit mask."""
+
+
+@dataclass(slots=True, eq=False)
+class Scored:
+    """The node of the highest score; of those, the one of the smallest name, or any.
+
+    Attributes
+    ----------
+    fleet, classes, state
+        What is placed where. `state` belongs to the caller.
+    scorer
+        What the scores are.
+    random
+        Chooses among equal scores; without it the smallest name does.
+    """
+
+    fleet: Fleet
+    classes: Classes
+    state: State
+    scorer: Scorer
+    random: Random | None = None
+    _suits: Mask = field(init=False)
+    _score: IntArray = field(init=False)
+    _gpus: IntArray = field(init=False)
+    _changed: IntArray = field(init=False)
+    _asked: list[int] = field(init=False)
+    _now: int = 1
+
+    def __post_init__(self) -> None:
+        self._suits = self.classes.suits(self.fleet)
+        self._score = np.full(self._suits.shape, NOWHERE, np.int64)
+        self._gpus = np.zeros(self._suits.shape, np.int64)
+        self._changed = np.ones(len(self.fleet), np.int64)
+        self._asked = [0] * len(self.classes)
+
+    def changed(self, node: int) -> None:
+        self._now += 1
+        self._changed[node] = self._now
+
+    def choose(self, task_class: int) -> tuple[int, int] | None:
+        score = self._scores(task_class)
+        node = int(score.argmax())
+        if score[node] == NOWHERE:
+            return None
+        if self.random is not None:
+            node = self.random.choice(np.flatnonzero(score == score[node]).tolist())
+        return node, int(self._gpus[task_class, node])
+
+    def _scores(self, task_class: int) -> IntArray:
+        """Return the scores of a class, brought up to date."""
+        score: IntArray = self._score[task_class]
+        if self._asked[task_class] < self._now:
+            stale = np.flatnonzero(self._changed > self._asked[task_class])
+            score[stale] = NOWHERE
+            fits = stale[
+                fitting(self.state, self.classes, task_class, stale) & self._suits[task_class, stale]
+            ]
+            if len(fits):
+                score[fits], self._gpus[task_class, fits] = self.scorer(self.state, task_class, fits)
+            self._asked[task_class] = self._now
+        return score
+
+
+def fitting(state: State, classes: Classes, task_class: int, nodes: IntArray) -> Mask:
+    """Return which of some nodes have enough free for a task, whatever their GPU model."""
+    fits: Mask = (state.cpu_milli[nodes] >= classes.cpu_milli[task_class]) & (
+        state.memory_mib[nodes] >= classes.memory_mib[task_class]
+    )
+    if gpus := int(classes.gpus[task_class]):
+        fits &= (state.milli[nodes] >= classes.milli[task_class]).sum(axis=1) >= gpus
+    return fits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstMatch:
+    """Every node is as good as any other: the first one that fits."""
+
+    classes: Classes
+
+    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        enough = state.milli[nodes] >= max(int(self.classes.milli[task_class]), 1)
+        return np.zeros(len(nodes), np.int64), _first(enough, int(self.classes.gpus[task_class]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BestFit:
+    """The node that has least left: ``int(100 (1 - cores left / 2 most cores - GPUs left / 2 most GPUs))``.
+
+    As the published simulator of Weng et al. has it (``best_fit_score.go``); the most is that of any node of
+    the fleet. Of the GPUs that can be shared, the one with least free.
+    """
+
+    fleet: Fleet
+    classes: Classes
+
+    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        milli, share = state.milli[nodes], int(self.classes.milli[task_class])
+        cpu = state.cpu_milli[nodes] - self.classes.cpu_milli[task_class]
+        left = milli.sum(axis=1) - self.classes.demand_milli[task_class]
+        most_cpu, most_gpu = int(self.fleet.cpu_milli.max()), max(self.fleet.width, 1) * WHOLE
+        score = (100 * (1 - 0.5 * cpu / most_cpu - 0.5 * left / most_gpu)).astype(np.int64)
+        if self.classes.gpus[task_class] == 1 and share < WHOLE:
+            least = np.where(milli >= share, milli, WHOLE + 1).argmin(axis=1)
+            return score, np.int64(1) << least
+        return score, _first(milli == WHOLE, int(self.classes.gpus[task_class]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientDescent:
+    """The node whose expected fragment falls most or grows least: ``int(100 / (1 + exp(-gain / 1000)))``.
+
+    As published; see `flare_core.scale.fragmentation`. The many ties are part of it.
+    """
+
+    fragmentation: Fragmentation
+
+    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        gains, gpus = self.fragmentation.gains(state, task_class, nodes)
+        score = (100 / (1 + np.exp(np.minimum(gains / -WHOLE, 700)))).astype(np.int64)
+        best = score.argmax(axis=1)
+        rows = np.arange(len(nodes))
+        return score[rows, best], gpus[rows, best]
+
+
+def _first(free: Mask, gpus: int) -> IntArray:
+    """Return the first so many GPUs of each node that are free, as bit masks."""
+    chosen: Mask = free & (np.cumsum(free, axis=1) <= gpus)
+    masks: IntArray = chosen @ (np.int64(1) << np.arange(free.shape[1]))
+    return masks
+
+
+Maker = Callable[[Fleet, Classes, IntArray, State], Policy]
+"""Makes a policy for a fleet, its classes, how many tasks of each are expected, and a state."""
+
+
+def first_match(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Policy:
+    """Return the policy that takes the first node that fits."""
+    return Scored(fleet, classes, state, FirstMatch(classes))
+
+
+def best_fit(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Policy:
+    """Return the policy that takes the node with least left; see `BestFit`."""
+    return Scored(fleet, classes, state, BestFit(fleet, classes))
+
+
+def gradient_descent(
+    fleet: Fleet, classes: Classes, forecast: IntArray, state: State, random: Random | None = None
+) -> Policy:
+    """Return fragmentation gradient descent; `random` breaks ties, names where there is none."""
+    return Scored(fleet, classes, state, GradientDescent(Fragmentation.of(fleet, classes, forecast)), random)
