@@ -6,7 +6,6 @@ asked for, so the scores of each class are kept, and only the nodes that changed
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 from typing import Protocol
 
 import numpy as np
@@ -54,7 +53,7 @@ class Scored:
     classes: Classes
     state: State
     scorer: Scorer
-    random: Random | None = None
+    random: np.random.Generator | None = None
     _suits: Mask = field(init=False)
     _score: IntArray = field(init=False)
     _gpus: IntArray = field(init=False)
@@ -79,7 +78,7 @@ class Scored:
         if score[node] == NOWHERE:
             return None
         if self.random is not None:
-            node = self.random.choice(np.flatnonzero(score == score[node]).tolist())
+            node = int(self.random.choice(np.flatnonzero(score == score[node])))
         return node, int(self._gpus[task_class, node])
 
     def _scores(self, task_class: int) -> IntArray:
@@ -180,7 +179,11 @@ def best_fit(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -
 
 
 def gradient_descent(
-    fleet: Fleet, classes: Classes, forecast: IntArray, state: State, random: Random | None = None
+    fleet: Fleet,
+    classes: Classes,
+    forecast: IntArray,
+    state: State,
+    random: np.random.Generator | None = None,
 ) -> Policy:
     """Return fragmentation gradient descent; `random` breaks ties, names where there is none."""
     return Scored(fleet, classes, state, GradientDescent(Fragmentation.of(fleet, classes, forecast)), random)

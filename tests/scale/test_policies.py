@@ -78,14 +78,14 @@ def test_ties_at_random_repeat_with_their_seed_and_are_not_always_the_smallest_n
     classes, tasks = classes_of(random, fleet)
     forecast = np.bincount(tasks, minlength=len(classes))
 
-    def nodes(ties: Random | None) -> list[int]:
+    def nodes(ties: np.random.Generator | None) -> list[int]:
         state = State.of(fleet)
         policy = gradient_descent(fleet, classes, forecast, state, ties)
         seated: list[int] = place_in_order(policy, classes, state, tasks).node.tolist()
         return seated
 
-    assert nodes(Random(5)) == nodes(Random(5))
-    assert nodes(Random(5)) != nodes(None)
+    assert nodes(np.random.default_rng(5)) == nodes(np.random.default_rng(5))
+    assert nodes(np.random.default_rng(5)) != nodes(None)
 
 
 def test_a_policy_sees_what_its_owner_says_has_changed() -> None:
