@@ -1,7 +1,7 @@
 """Where the next task goes: first match, best fit, and fragmentation gradient descent.
 
-A policy looks at one `State` that its owner changes. Nearly all of a state is as it was when a class was last
-asked for, so the scores of each class are kept, and only the nodes that changed are scored again.
+A policy owns what is free. Nearly all of that is as it was when a class was last asked for, so the scores of
+each class are kept, and only the nodes that changed are scored again.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,22 @@ NOWHERE = -1
 """The score of a node that a task does not fit on."""
 
 
+Seat = tuple[int, int]
+"""A node, and its GPUs as a bit mask."""
+
+
 class Policy(Protocol):
-    """Chooses where a task goes."""
+    """Seats tasks, one after the other."""
 
-    def choose(self, task_class: int) -> tuple[int, int] | None:
-        """Return the node, and its GPUs as a bit mask, of the next task; None where it fits nowhere."""
+    @property
+    def state(self) -> State:
+        """What is free; changed by the policy alone."""
 
-    def changed(self, node: int) -> None:
-        """Take note that what is free on a node is no longer what it was."""
+    def seat(self, task_class: int) -> Seat | None:
+        """Seat a task, and return where it sits; None where it fits nowhere."""
+
+    def free(self, task_class: int, node: int, gpus: int) -> None:
+        """Free what a task that this policy has seated took."""
 
 
 class Scorer(Protocol):
@@ -42,7 +50,7 @@ class Scored:
     Attributes
     ----------
     fleet, classes, state
-        What is placed where. `state` belongs to the caller.
+        What is placed where.
     scorer
         What the scores are.
     random
@@ -68,11 +76,23 @@ class Scored:
         self._changed = np.ones(len(self.fleet), np.int64)
         self._asked = [0] * len(self.classes)
 
+    def seat(self, task_class: int) -> Seat | None:
+        if (seat := self.choose(task_class)) is not None:
+            self.state.take(self.classes, task_class, *seat)
+            self.changed(seat[0])
+        return seat
+
+    def free(self, task_class: int, node: int, gpus: int) -> None:
+        self.state.give(self.classes, task_class, node, gpus)
+        self.changed(node)
+
     def changed(self, node: int) -> None:
+        """Take note that what is free on a node is no longer what it was."""
         self._now += 1
         self._changed[node] = self._now
 
-    def choose(self, task_class: int) -> tuple[int, int] | None:
+    def choose(self, task_class: int) -> Seat | None:
+        """Return where the next task of a class would sit."""
         score = self._scores(task_class)
         node = int(score.argmax())
         if score[node] == NOWHERE:
@@ -168,12 +188,12 @@ Maker = Callable[[Fleet, Classes, IntArray, State], Policy]
 """Makes a policy for a fleet, its classes, how many tasks of each are expected, and a state."""
 
 
-def first_match(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Policy:
+def first_match(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Scored:
     """Return the policy that takes the first node that fits."""
     return Scored(fleet, classes, state, FirstMatch(classes))
 
 
-def best_fit(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Policy:
+def best_fit(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Scored:
     """Return the policy that takes the node with least left; see `BestFit`."""
     return Scored(fleet, classes, state, BestFit(fleet, classes))
 
@@ -184,6 +204,6 @@ def gradient_descent(
     forecast: IntArray,
     state: State,
     random: np.random.Generator | None = None,
-) -> Policy:
+) -> Scored:
     """Return fragmentation gradient descent; `random` breaks ties, names where there is none."""
     return Scored(fleet, classes, state, GradientDescent(Fragmentation.of(fleet, classes, forecast)), random)

@@ -3,23 +3,18 @@
 import numpy as np
 
 from flare_core.inventory.types import IntArray
-from flare_core.scale.fleet import REFUSED, Classes, Seats, State
+from flare_core.scale.fleet import REFUSED, Seats
 from flare_core.scale.policies import Policy
 
 
-def place_in_order(policy: Policy, classes: Classes, state: State, arrivals: IntArray) -> Seats:
-    """Seat one task after the other, and none again; `state`, the one that `policy` looks at, changes.
+def place_in_order(policy: Policy, arrivals: IntArray) -> Seats:
+    """Seat one task after the other, and move none.
 
     Parameters
     ----------
     arrivals
         The class of each task.
     """
-    node = np.full(len(arrivals), REFUSED, np.int64)
-    gpus = np.zeros(len(arrivals), np.int64)
-    for k, task_class in enumerate(arrivals.tolist()):
-        if (seat := policy.choose(task_class)) is not None:
-            node[k], gpus[k] = seat
-            state.take(classes, task_class, *seat)
-            policy.changed(seat[0])
-    return Seats(arrivals, node, gpus)
+    nowhere = (REFUSED, 0)
+    seats = np.array([policy.seat(each) or nowhere for each in arrivals.tolist()], np.int64).reshape(-1, 2)
+    return Seats(arrivals, seats[:, 0].copy(), seats[:, 1].copy())

@@ -8,11 +8,15 @@ import pytest
 
 from flare_core.scale.fleet import REFUSED, State
 from flare_core.scale.fragmentation import Fragmentation
-from flare_core.scale.policies import best_fit, first_match, gradient_descent
+from flare_core.scale.policies import Maker, best_fit, first_match, gradient_descent
 from flare_core.scale.stream import place_in_order
 from tests.scale.fleets import Plain, classes_of, fleet_of
 
-MAKERS = {"first_match": first_match, "best_fit": best_fit, "gradient_descent": gradient_descent}
+MAKERS: dict[str, Maker] = {
+    "first_match": first_match,
+    "best_fit": best_fit,
+    "gradient_descent": gradient_descent,
+}
 Score = Callable[[int, int, tuple[int, ...]], int]
 
 
@@ -29,7 +33,7 @@ def test_a_policy_decides_as_its_plainest_reading_does(name: str, seed: int) -> 
     classes, tasks = classes_of(random, fleet)
     forecast = np.bincount(tasks, minlength=len(classes))
     state, plain = State.of(fleet), Plain(fleet, classes, forecast.tolist())
-    seats = place_in_order(MAKERS[name](fleet, classes, forecast, state), classes, state, tasks)
+    seats = place_in_order(MAKERS[name](fleet, classes, forecast, state), tasks)
     score: Score = getattr(plain, name)
     for k, j in enumerate(tasks.tolist()):
         places = [n for n in range(len(fleet)) if plain.fits(j, n)]
@@ -56,7 +60,7 @@ def test_the_expected_fragment_is_the_mean_over_the_expected_tasks(seed: int) ->
     classes, tasks = classes_of(random, fleet)
     forecast = np.bincount(tasks, minlength=len(classes))
     state, plain = State.of(fleet), Plain(fleet, classes, forecast.tolist())
-    place_in_order(first_match(fleet, classes, forecast, state), classes, state, tasks[:10])
+    place_in_order(first_match(fleet, classes, forecast, state), tasks[:10])
     measure = Fragmentation.of(fleet, classes, forecast)
     for n in range(len(fleet)):
         gpus = tuple(state.milli[n, : fleet.gpus[n]].tolist())
@@ -81,24 +85,23 @@ def test_ties_at_random_repeat_with_their_seed_and_are_not_always_the_smallest_n
     def nodes(ties: np.random.Generator | None) -> list[int]:
         state = State.of(fleet)
         policy = gradient_descent(fleet, classes, forecast, state, ties)
-        seated: list[int] = place_in_order(policy, classes, state, tasks).node.tolist()
+        seated: list[int] = place_in_order(policy, tasks).node.tolist()
         return seated
 
     assert nodes(np.random.default_rng(5)) == nodes(np.random.default_rng(5))
     assert nodes(np.random.default_rng(5)) != nodes(None)
 
 
-def test_a_policy_sees_what_its_owner_says_has_changed() -> None:
+def test_what_is_freed_is_there_again() -> None:
     random = Random(2)
     fleet = fleet_of(random)
     classes, tasks = classes_of(random, fleet)
     forecast = np.bincount(tasks, minlength=len(classes))
     state = State.of(fleet)
     policy = gradient_descent(fleet, classes, forecast, state)
-    seats = place_in_order(policy, classes, state, tasks)
+    seats = place_in_order(policy, tasks)
     again = next(k for k, node in enumerate(seats.node.tolist()) if node != REFUSED and seats.gpus[k])
     j, node, gpus = (int(column[again]) for column in (seats.task_class, seats.node, seats.gpus))
-    state.give(classes, j, node, gpus)
-    policy.changed(node)
+    policy.free(j, node, gpus)
     fresh = gradient_descent(fleet, classes, forecast, state)
     assert policy.choose(j) == fresh.choose(j) is not None
