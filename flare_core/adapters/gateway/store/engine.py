@@ -32,12 +32,10 @@ _BEGIN: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "note": ("PRAGMA query_only=OFF", "PRAGMA synchronous=NORMAL", _ALONE),
     },
     "postgresql": {
-        "read": (
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-            "SET LOCAL lock_timeout = {wait_ms}",
-        ),
-        "write": ("SET LOCAL lock_timeout = {wait_ms}", f"SELECT pg_advisory_xact_lock({_WRITERS})"),
-        "note": ("SET LOCAL lock_timeout = {wait_ms}", "SET LOCAL synchronous_commit = off"),
+        # One string each: every answer that a thread waits for is a turn that it gives away.
+        "read": ("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = {wait_ms}",),
+        "write": (f"BEGIN; SET LOCAL lock_timeout = {{wait_ms}}; SELECT pg_advisory_xact_lock({_WRITERS})",),
+        "note": ("BEGIN; SET LOCAL lock_timeout = {wait_ms}; SET LOCAL synchronous_commit = off",),
     },
 }
 
@@ -161,7 +159,8 @@ def _engine(settings: Settings) -> Engine:
     kind = url.get_backend_name()
     if kind not in _BEGIN:
         raise ValueError(f"found a {kind} store, expected sqlite or postgresql")
-    connect = {"timeout": settings.store_wait_s} if kind == "sqlite" else {}
+    # PostgreSQL's driver would begin each transaction by itself, with a question of its own.
+    connect = {"timeout": settings.store_wait_s} if kind == "sqlite" else {"autocommit": True}
     engine = create_engine(
         url,
         connect_args=connect,
