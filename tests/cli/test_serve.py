@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,13 @@ from flare_core.adapters.gateway.store import open_store
 from flare_core.adapters.gateway.tokens import first_admin, new_secret, revoke
 from tests.cli.conftest import Flare
 from tests.gateway.ops.served import FLARE, PATIENT_S, Served, environment, served
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gateway for what does not change how it works."""
+    with served(tmp_path_factory.mktemp("serve")) as server:
+        yield server
 
 
 def beside(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -161,10 +168,9 @@ def test_a_file_without_a_token_of_ours_is_refused_and_not_shown(tmp_path: Path)
     assert "hunter2" not in done.stderr
 
 
-def test_two_do_not_listen_on_one_port(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        port = server.url.rpartition(":")[2]
-        done = beside(tmp_path, "serve", "--port", port)
+def test_two_do_not_listen_on_one_port(running: Served) -> None:
+    port = running.url.rpartition(":")[2]
+    done = beside(running.folder, "serve", "--port", port)
     assert done.returncode == 2
     assert f"found no way to listen on 127.0.0.1 port {port} (Address already in use" in done.stderr
 
@@ -224,8 +230,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
             assert second.recv(100) == b""
 
 
-def test_heads_are_bounded(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        answer = server.get("/healthz", **{"X-Long": "x" * 20_000})
-        assert answer.status_code in (400, 431)
-        assert server.get("/healthz").status_code == 200
+def test_heads_are_bounded(running: Served) -> None:
+    answer = running.get("/healthz", **{"X-Long": "x" * 20_000})
+    assert answer.status_code in (400, 431)
+    assert running.get("/healthz").status_code == 200

@@ -70,10 +70,10 @@ STALLS = {
 
 
 def cells(*axes: Iterable[object]) -> list[ParameterSet]:
-    """Every combination at the full figure; else a third, with each value of each axis among them."""
+    """Every combination at the full figure; else a fifth, with each value of two long axes among them."""
     found = []
     for cell in product(*map(enumerate, axes)):
-        whole = sum(place for place, _ in cell) % 3 != 0
+        whole = sum(place for place, _ in cell) % 5 != 0
         found.append(pytest.param(*(value for _, value in cell), marks=[pytest.mark.t1] if whole else []))
     return found
 
@@ -187,7 +187,7 @@ def storm(cluster: Cluster, space: str, proxy: Proxy, driver: Driver, seed: int)
     assert put.hits
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_faults_leaks_nothing(
     cluster: Cluster, space: str, proxy: Proxy, driver: Driver, seed: int
 ) -> None:
@@ -195,7 +195,7 @@ def test_a_storm_of_faults_leaks_nothing(
 
 
 @pytest.mark.t1
-@pytest.mark.parametrize("seed", range(3, 23))
+@pytest.mark.parametrize("seed", range(2, 22))
 def test_twenty_storms_of_faults_leak_nothing(
     cluster: Cluster, space: str, proxy: Proxy, driver: Driver, seed: int
 ) -> None:

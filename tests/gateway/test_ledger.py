@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from flare_core import place, read_intent
-from flare_core.adapters.gateway.ledger import TakenError, book, held, release, seats_of
+from flare_core.adapters.gateway.ledger import TakenError, book, held, release
 from flare_core.adapters.gateway.remaining import remaining
-from flare_core.adapters.gateway.rooms import Clash, Seat
+from flare_core.adapters.gateway.rooms import Clash, Seat, seats_of
 from flare_core.adapters.gateway.store import Store
 from flare_core.adapters.gateway.store.tables import bookings
 from flare_core.inventory.types import Inventory

@@ -82,9 +82,8 @@ def _in_a_process(seed: int) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("chunk", range(4))
-def test_the_hash_seed_of_the_process_does_not_matter(chunk: int) -> None:
-    assert len({_in_a_process(seed) for seed in (0, *range(chunk * 5 + 1, chunk * 5 + 6))}) == 1
+def test_the_hash_seed_of_the_process_does_not_matter() -> None:
+    assert len({_in_a_process(seed) for seed in range(4)}) == 1
 
 
 @pytest.mark.t1

@@ -8,7 +8,7 @@ refused for others' sake.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
@@ -19,10 +19,6 @@ from flare_core.adapters.gateway.store import require_write
 from flare_core.adapters.gateway.store.rows import add_if_new
 from flare_core.adapters.gateway.store.tables import bookings, meta
 from flare_core.inventory.types import Inventory
-from flare_core.placement.ledger import Demand
-from flare_core.placement.nodes import card_at
-from flare_core.placement.types import Plan
-from flare_core.sharing.cards import MILLI
 
 _CAPACITY: Final = "capacity"
 
@@ -115,36 +111,6 @@ def held_on(connection: Connection, nodes: Collection[tuple[str, int]]) -> tuple
     on = tuple_(bookings.c.offer, bookings.c.node).in_(sorted(nodes))
     query = select(bookings).where(bookings.c.released.is_(None), on).order_by(bookings.c.id)
     return tuple(map(_held, connection.execute(query)))
-
-
-def seats_of(plan: Plan, number: int, each: Demand) -> Iterator[Seat]:
-    """Yield the seats of a plan's placement.
-
-    Parameters
-    ----------
-    number
-        Which placement.
-    each
-        What one task takes beside its GPUs.
-    """
-    a, inventory = plan.assignments, plan.inventory
-    for r in range(*plan.placements[number].rows.indices(len(a))):
-        row, end = int(a.offer[r]), int(a.end_s[r])
-        card = card_at(inventory, int(inventory.groups.offer.searchsorted(row)))
-        milli = max(0, int(a.gpu_milli[r]))
-        yield Seat(
-            offer=inventory.ids[row],
-            node=int(a.node[r]),
-            gpus=tuple(a.gpu_indices[a.gpu_offsets[r] : a.gpu_offsets[r + 1]].tolist()),
-            # Thousandths were rounded down, so the slots they stand for are found upwards.
-            slots=-(-milli * card.slots // MILLI) if card else 0,
-            profile=a.mig_profile[r],
-            cpu_milli=each.cpu_milli,
-            memory_mib=each.memory_mib,
-            storage_mib=each.storage_mib,
-            start=datetime.fromtimestamp(int(a.start_s[r]), UTC),
-            end=None if end < 0 else datetime.fromtimestamp(end, UTC),
-        )
 
 
 def _fitted(

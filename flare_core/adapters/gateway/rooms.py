@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from flare_core.catalog.mig import layout_fault
 from flare_core.inventory.types import ELASTIC, Inventory
 from flare_core.placement.ledger import Demand, capacity
 from flare_core.placement.nodes import card_at
+from flare_core.placement.types import Plan
+from flare_core.sharing.cards import MILLI
 from flare_core.sharing.starts import starts_of
 from flare_core.sharing.types import Card, State
 
@@ -84,6 +86,36 @@ class Held:
 
     intent: str
     seat: Seat
+
+
+def seats_of(plan: Plan, number: int, each: Demand) -> Iterator[Seat]:
+    """Yield the seats of a plan's placement.
+
+    Parameters
+    ----------
+    number
+        Which placement.
+    each
+        What one task takes beside its GPUs.
+    """
+    a, inventory = plan.assignments, plan.inventory
+    for r in range(*plan.placements[number].rows.indices(len(a))):
+        row, end = int(a.offer[r]), int(a.end_s[r])
+        card = card_at(inventory, int(inventory.groups.offer.searchsorted(row)))
+        milli = max(0, int(a.gpu_milli[r]))
+        yield Seat(
+            offer=inventory.ids[row],
+            node=int(a.node[r]),
+            gpus=tuple(a.gpu_indices[a.gpu_offsets[r] : a.gpu_offsets[r + 1]].tolist()),
+            # Thousandths were rounded down, so the slots they stand for are found upwards.
+            slots=-(-milli * card.slots // MILLI) if card else 0,
+            profile=a.mig_profile[r],
+            cpu_milli=each.cpu_milli,
+            memory_mib=each.memory_mib,
+            storage_mib=each.storage_mib,
+            start=datetime.fromtimestamp(int(a.start_s[r]), UTC),
+            end=None if end < 0 else datetime.fromtimestamp(end, UTC),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The gateway behind its doors: what HTTP and the command line talk to.
 
 A `Gateway` is one process's part of it: the store that all share, a thread that has intents placed, one that
-follows the backend, and two processes that search, one for intents and one for questions. Its methods are for
-threads; they raise `GatewayError` and `FlareError`.
+follows the backend, and two processes that search, one for intents and, from the first one on, one for
+questions. Its methods are for threads; they raise `GatewayError` and `FlareError`.
 """
 
 import hashlib
@@ -147,8 +147,8 @@ class Gateway:
             follower = Follower(tools, self.backend, lambda: driver.wake())
             driver = Driver(tools, self._solver, follower.wake)
             self._running = driver, follower
-        solvers = self._solver, self._questions
-        threading.Thread(target=_warm, args=solvers, name="flare-warm", daemon=True).start()
+        # Who answers questions is started by the first one: most processes are never asked any.
+        threading.Thread(target=_warm, args=(self._solver,), name="flare-warm", daemon=True).start()
         follower.start()
         driver.start()
 
@@ -551,13 +551,12 @@ def _local(settings: Settings, clock: Clock) -> LocalBackend:
     return LocalBackend(settings.inventory, clock=clock, usd_eur=settings.usd_eur, assume=assume)
 
 
-def _warm(*solvers: Solver) -> None:
-    """Have the solvers load what they need before they are asked, the first of them first."""
-    for solver in solvers:
-        try:
-            solver.start()
-        except UnavailableError as error:
-            _log.warning("solver not started", extra={"reason": error.message})
+def _warm(solver: Solver) -> None:
+    """Have a solver load what it needs before it is asked."""
+    try:
+        solver.start()
+    except UnavailableError as error:
+        _log.warning("solver not started", extra={"reason": error.message})
 
 
 def _secret(connection: Connection) -> str | None:

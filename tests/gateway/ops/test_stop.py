@@ -75,7 +75,7 @@ def states(folder: Path, intents: list[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "stops", [pytest.param(2, id="reduced"), pytest.param(10, id="t1", marks=pytest.mark.t1)]
+    "stops", [pytest.param(1, id="reduced"), pytest.param(10, id="t1", marks=pytest.mark.t1)]
 )
 def test_r12_stops_under_load_lose_nothing(tmp_path: Path, stops: int) -> None:
     draw, acknowledged, took = random.Random(12), 0, []

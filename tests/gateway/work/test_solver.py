@@ -58,18 +58,18 @@ def pid_of(solver: Solver) -> int:
     return solver.pid
 
 
-def test_it_answers_again_and_again_from_one_process(solver: Solver) -> None:
-    pid = pid_of(solver)
-    assert solver.warm
+def test_it_answers_again_and_again_from_one_process(shared: Solver) -> None:
+    pid = pid_of(shared)
+    assert shared.warm
     for _ in range(3):
-        [outcome] = solver.ask(request(), WORLD)["outcomes"]
+        [outcome] = shared.ask(request(), WORLD)["outcomes"]
         assert outcome["placement"]["status"] == "placed"
         assert outcome["hourly_ueur"] == 1_000_000
-    assert solver.pid == pid
+    assert shared.pid == pid
 
 
-def test_it_is_bounded_in_memory(solver: Solver) -> None:
-    limits = Path(f"/proc/{pid_of(solver)}/limits").read_text().splitlines()
+def test_it_is_bounded_in_memory(shared: Solver) -> None:
+    limits = Path(f"/proc/{pid_of(shared)}/limits").read_text().splitlines()
     [bound] = [line.split() for line in limits if line.startswith("Max data size")]
     assert int(bound[3]) <= MEMORY_MIB * 2**20
 
@@ -106,17 +106,17 @@ def test_who_asks_while_it_is_busy_waits_only_so_long(solver: Solver) -> None:
     busy.join()
 
 
-def test_one_that_died_unasked_is_replaced(solver: Solver) -> None:
-    first = pid_of(solver)
+def test_one_that_died_unasked_is_replaced(shared: Solver) -> None:
+    first = pid_of(shared)
     os.kill(first, signal.SIGSEGV)
-    until(lambda: solver.pid is None)
-    assert solver.ask(request(), WORLD)["outcomes"]
-    assert solver.pid != first
+    until(lambda: shared.pid is None)
+    assert shared.ask(request(), WORLD)["outcomes"]
+    assert shared.pid != first
 
 
-def test_it_says_what_is_wrong_with_an_intent(solver: Solver) -> None:
+def test_it_says_what_is_wrong_with_an_intent(shared: Solver) -> None:
     text = wish(workload={"resources": {"gpu": {"count": 1}}, "scaling": {"min_replicas": 10_001}})
-    error = solver.ask(request(text), WORLD)["error"]
+    error = shared.ask(request(text), WORLD)["error"]
     assert error["code"] == "INVALID_FORMAT"
     assert error["path"].startswith("workload")
 
@@ -203,10 +203,10 @@ def test_an_intent_that_ends_the_solver_twice_fails_and_the_next_is_placed(
 
 
 def test_a_question_that_ends_the_solver_is_answered_later(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solver: Solver
 ) -> None:
     monkeypatch.setenv(failpoints.VARIABLE, "solver.searching=kill")
-    with living(sqlite_url, tmp_path, Clock()) as gateway:
+    with living(sqlite_url, tmp_path, Clock(), solver=solver) as gateway:
         with pytest.raises(UnavailableError):
             gateway.dry_run(wish(), 30)
         monkeypatch.delenv(failpoints.VARIABLE)
@@ -215,10 +215,11 @@ def test_a_question_that_ends_the_solver_is_answered_later(
         assert gateway.dry_run(wish(), 30)["status"] == "optimal"
 
 
-@pytest.mark.usefixtures("hanging")
 def test_a_stop_does_not_wait_for_a_search_and_leaves_its_intent_to_others(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Solver
 ) -> None:
+    shared.start()
+    monkeypatch.setenv(failpoints.VARIABLE, "solver.searching=hang")
     clock = Clock()
     with living(sqlite_url, tmp_path, clock) as gateway:
         record = submitted(gateway, wish())
@@ -227,7 +228,8 @@ def test_a_stop_does_not_wait_for_a_search_and_leaves_its_intent_to_others(
         gateway.stop(3)
         assert time.monotonic() - began < 4
     monkeypatch.delenv(failpoints.VARIABLE)
-    with living(sqlite_url, tmp_path, clock) as gateway:  # at once: nothing is claimed any more
+    # At once: nothing is claimed any more.
+    with living(sqlite_url, tmp_path, clock, solver=shared) as gateway:
         assert awaited(gateway, record.id).state in HOLDING
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from flare_core.adapters.gateway.rooms import Held, Seat
-from flare_core.adapters.gateway.settings import Settings
 from flare_core.quantities import format_moment, parse_moment
+
+if TYPE_CHECKING:
+    from flare_core.adapters.gateway.settings import Settings
 
 Json = dict[str, Any]
 Origin = tuple[float, float] | str | None
@@ -42,7 +44,7 @@ class Request:
     effort: float | None = None
 
 
-def origin_of(settings: Settings) -> Origin:
+def origin_of(settings: "Settings") -> Origin:
     """Return where consumers sit: ``(lat, lon)`` where it is written as ``48.1,11.6``, else a place."""
     text = settings.origin
     if text is None or text.count(",") != 1:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from flare_core.adapters.gateway.ledger import seats_of
 from flare_core.adapters.gateway.remaining import remaining
+from flare_core.adapters.gateway.rooms import seats_of
 from flare_core.adapters.gateway.work.request import Json, Request, seat_document
 from flare_core.engine import place
 from flare_core.errors import FlareError
