@@ -7,10 +7,10 @@ from random import Random
 
 import networkx as nx
 import numpy as np
+import ortools.linear_solver.pywraplp as pywraplp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ortools.linear_solver import pywraplp
 
 from flare_core.catalog.links import LinkTemplate
 from flare_core.topology.graph import LinkClass, LinkGraph, graph_of_template
