@@ -174,6 +174,23 @@ class Classes:
         suits: Mask = allowed[:, fleet.model] | (self.gpus == 0)[:, None]
         return suits
 
+    def one(self, task_class: int) -> "Classes":
+        """Return a single class."""
+        only = slice(task_class, task_class + 1)
+        return Classes(
+            self.cpu_milli[only], self.memory_mib[only], self.gpus[only], self.milli[only], self.allowed[only]
+        )
+
+    def and_more(self, other: "Classes") -> "Classes":
+        """Return these classes, numbered as they are, and behind them those of `other`."""
+        return Classes(
+            np.concatenate((self.cpu_milli, other.cpu_milli)),
+            np.concatenate((self.memory_mib, other.memory_mib)),
+            np.concatenate((self.gpus, other.gpus)),
+            np.concatenate((self.milli, other.milli)),
+            np.concatenate((self.allowed, other.allowed)),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seats:

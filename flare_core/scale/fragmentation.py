@@ -35,8 +35,8 @@ class Fragmentation:
 
     Attributes
     ----------
-    fleet, classes
-        What the numbers of nodes and classes mean.
+    fleet
+        What the numbers of nodes mean.
     levels
         The different thousandths that expected classes take of one GPU, ascending.
     cores
@@ -49,7 +49,6 @@ class Fragmentation:
     """
 
     fleet: Fleet
-    classes: Classes
     levels: IntArray
     cores: IntArray
     table: IntArray
@@ -71,7 +70,7 @@ class Fragmentation:
             level = np.searchsorted(levels, classes.milli[kind])
             enough = 1 + np.searchsorted(cores, classes.cpu_milli[kind])
             table[classes.allowed[kind], enough:, level, classes.gpus[kind] :] += tasks
-        return cls(fleet, classes, levels, cores, table.reshape(-1), int(count.sum()))
+        return cls(fleet, levels, cores, table.reshape(-1), int(count.sum()))
 
     def of_nodes(self, state: State) -> FloatArray:
         """Return the expected fragment of each node, thousandths of a GPU."""
@@ -81,7 +80,9 @@ class Fragmentation:
         fragment: FloatArray = total - useful / max(self.tasks, 1)
         return fragment
 
-    def gains(self, state: State, task_class: int, nodes: IntArray) -> tuple[FloatArray, IntArray]:
+    def gains(
+        self, state: State, classes: Classes, task_class: int, nodes: IntArray
+    ) -> tuple[FloatArray, IntArray]:
         """Return by how much less the expected fragment of each node is once it has taken a task.
 
         The task has to fit on each of `nodes`.
@@ -95,8 +96,8 @@ class Fragmentation:
             ``[node, way]``: the GPUs of the way as a bit mask. Whole GPUs are the first free ones.
         """
         milli = state.milli[nodes]
-        share = int(self.classes.milli[task_class])
-        ways, gpus = _ways(milli, int(self.classes.gpus[task_class]), share)
+        share = int(classes.milli[task_class])
+        ways, gpus = _ways(milli, int(classes.gpus[task_class]), share)
         cores = state.cpu_milli[nodes]
         counts, sums = self._enough(milli[:, None])
         before = self._useful(nodes, cores, counts, sums)
@@ -106,10 +107,10 @@ class Fragmentation:
             counts = counts + stays.astype(np.int64) - was
             sums = sums + taken * stays - had * was
         elif share:
-            many = int(self.classes.gpus[task_class])
+            many = int(classes.gpus[task_class])
             counts, sums = counts - many, sums - many * WHOLE
-        after = self._useful(nodes, cores - self.classes.cpu_milli[task_class], counts, sums)
-        gains = self.classes.demand_milli[task_class] + (after - before) / max(self.tasks, 1)
+        after = self._useful(nodes, cores - classes.cpu_milli[task_class], counts, sums)
+        gains = classes.demand_milli[task_class] + (after - before) / max(self.tasks, 1)
         return np.where(ways, gains, -np.inf), gpus
 
     def _enough(self, milli: IntArray) -> tuple[IntArray, IntArray]:

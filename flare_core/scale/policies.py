@@ -35,12 +35,27 @@ class Policy(Protocol):
     def free(self, task_class: int, node: int, gpus: int) -> None:
         """Free what a task that this policy has seated took."""
 
+    def extend(self, classes: Classes) -> None:
+        """Take note of more classes, behind those that there are."""
+
 
 class Scorer(Protocol):
     """Says how well a task sits on each of some nodes that it fits on."""
 
-    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
+    def __call__(
+        self, state: State, classes: Classes, task_class: int, nodes: IntArray
+    ) -> tuple[IntArray, IntArray]:
         """Return a score of 0 or more for each node, and the best GPUs there as a bit mask."""
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """What is known of one class: its score and GPUs on each node, as of the change `asked`."""
+
+    suits: Mask
+    score: IntArray
+    gpus: IntArray
+    asked: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -62,19 +77,12 @@ class Scored:
     state: State
     scorer: Scorer
     random: np.random.Generator | None = None
-    _suits: Mask = field(init=False)
-    _score: IntArray = field(init=False)
-    _gpus: IntArray = field(init=False)
+    _rows: dict[int, _Row] = field(default_factory=dict)
     _changed: IntArray = field(init=False)
-    _asked: list[int] = field(init=False)
     _now: int = 1
 
     def __post_init__(self) -> None:
-        self._suits = self.classes.suits(self.fleet)
-        self._score = np.full(self._suits.shape, NOWHERE, np.int64)
-        self._gpus = np.zeros(self._suits.shape, np.int64)
         self._changed = np.ones(len(self.fleet), np.int64)
-        self._asked = [0] * len(self.classes)
 
     def seat(self, task_class: int) -> Seat | None:
         if (seat := self.choose(task_class)) is not None:
@@ -86,6 +94,9 @@ class Scored:
         self.state.give(self.classes, task_class, node, gpus)
         self.changed(node)
 
+    def extend(self, classes: Classes) -> None:
+        self.classes = classes
+
     def changed(self, node: int) -> None:
         """Take note that what is free on a node is no longer what it was."""
         self._now += 1
@@ -93,27 +104,28 @@ class Scored:
 
     def choose(self, task_class: int) -> Seat | None:
         """Return where the next task of a class would sit."""
-        score = self._scores(task_class)
-        node = int(score.argmax())
-        if score[node] == NOWHERE:
+        row = self._row(task_class)
+        node = int(row.score.argmax())
+        if row.score[node] == NOWHERE:
             return None
         if self.random is not None:
-            node = int(self.random.choice(np.flatnonzero(score == score[node])))
-        return node, int(self._gpus[task_class, node])
+            node = int(self.random.choice(np.flatnonzero(row.score == row.score[node])))
+        return node, int(row.gpus[node])
 
-    def _scores(self, task_class: int) -> IntArray:
-        """Return the scores of a class, brought up to date."""
-        score: IntArray = self._score[task_class]
-        if self._asked[task_class] < self._now:
-            stale = np.flatnonzero(self._changed > self._asked[task_class])
-            score[stale] = NOWHERE
-            fits = stale[
-                fitting(self.state, self.classes, task_class, stale) & self._suits[task_class, stale]
-            ]
+    def _row(self, task_class: int) -> _Row:
+        """Return the row of a class, brought up to date."""
+        if (row := self._rows.get(task_class)) is None:
+            suits = self.classes.one(task_class).suits(self.fleet)[0]
+            row = _Row(suits, np.full(len(suits), NOWHERE, np.int64), np.zeros(len(suits), np.int64))
+            self._rows[task_class] = row
+        if row.asked < self._now:
+            stale = np.flatnonzero(self._changed > row.asked)
+            row.score[stale] = NOWHERE
+            fits = stale[fitting(self.state, self.classes, task_class, stale) & row.suits[stale]]
             if len(fits):
-                score[fits], self._gpus[task_class, fits] = self.scorer(self.state, task_class, fits)
-            self._asked[task_class] = self._now
-        return score
+                row.score[fits], row.gpus[fits] = self.scorer(self.state, self.classes, task_class, fits)
+            row.asked = self._now
+        return row
 
 
 def fitting(state: State, classes: Classes, task_class: int, nodes: IntArray) -> Mask:
@@ -130,11 +142,11 @@ def fitting(state: State, classes: Classes, task_class: int, nodes: IntArray) ->
 class FirstMatch:
     """Every node is as good as any other: the first one that fits."""
 
-    classes: Classes
-
-    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
-        enough = state.milli[nodes] >= max(int(self.classes.milli[task_class]), 1)
-        return np.zeros(len(nodes), np.int64), _first(enough, int(self.classes.gpus[task_class]))
+    def __call__(
+        self, state: State, classes: Classes, task_class: int, nodes: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        enough = state.milli[nodes] >= max(int(classes.milli[task_class]), 1)
+        return np.zeros(len(nodes), np.int64), _first(enough, int(classes.gpus[task_class]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,18 +158,19 @@ class BestFit:
     """
 
     fleet: Fleet
-    classes: Classes
 
-    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
-        milli, share = state.milli[nodes], int(self.classes.milli[task_class])
-        cpu = state.cpu_milli[nodes] - self.classes.cpu_milli[task_class]
-        left = milli.sum(axis=1) - self.classes.demand_milli[task_class]
+    def __call__(
+        self, state: State, classes: Classes, task_class: int, nodes: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        milli, share = state.milli[nodes], int(classes.milli[task_class])
+        cpu = state.cpu_milli[nodes] - classes.cpu_milli[task_class]
+        left = milli.sum(axis=1) - classes.demand_milli[task_class]
         most_cpu, most_gpu = int(self.fleet.cpu_milli.max()), max(self.fleet.width, 1) * WHOLE
         score = (100 * (1 - 0.5 * cpu / most_cpu - 0.5 * left / most_gpu)).astype(np.int64)
-        if self.classes.gpus[task_class] == 1 and share < WHOLE:
+        if classes.gpus[task_class] == 1 and share < WHOLE:
             least = np.where(milli >= share, milli, WHOLE + 1).argmin(axis=1)
             return score, np.int64(1) << least
-        return score, _first(milli == WHOLE, int(self.classes.gpus[task_class]))
+        return score, _first(milli == WHOLE, int(classes.gpus[task_class]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,8 +182,10 @@ class GradientDescent:
 
     fragmentation: Fragmentation
 
-    def __call__(self, state: State, task_class: int, nodes: IntArray) -> tuple[IntArray, IntArray]:
-        gains, gpus = self.fragmentation.gains(state, task_class, nodes)
+    def __call__(
+        self, state: State, classes: Classes, task_class: int, nodes: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        gains, gpus = self.fragmentation.gains(state, classes, task_class, nodes)
         score = (100 / (1 + np.exp(np.minimum(gains / -WHOLE, 700)))).astype(np.int64)
         best = score.argmax(axis=1)
         rows = np.arange(len(nodes))
@@ -190,12 +205,12 @@ Maker = Callable[[Fleet, Classes, IntArray, State], Policy]
 
 def first_match(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Scored:
     """Return the policy that takes the first node that fits."""
-    return Scored(fleet, classes, state, FirstMatch(classes))
+    return Scored(fleet, classes, state, FirstMatch())
 
 
 def best_fit(fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Scored:
     """Return the policy that takes the node with least left; see `BestFit`."""
-    return Scored(fleet, classes, state, BestFit(fleet, classes))
+    return Scored(fleet, classes, state, BestFit(fleet))
 
 
 def gradient_descent(
