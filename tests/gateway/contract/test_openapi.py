@@ -54,6 +54,12 @@ def test_every_code_has_a_status_a_meaning_and_an_operation() -> None:
     assert {code for code in codes if f"'{code}'" not in told} == {"METHOD_NOT_ALLOWED"}
 
 
+def test_headers_that_are_too_large_may_be_those_of_any_request() -> None:
+    for _, _, operation in described():
+        schema = operation["responses"]["431"]["content"]["application/json"]["schema"]
+        assert schema["allOf"][1]["properties"]["code"] == {"enum": ["PAYLOAD_TOO_LARGE"]}
+
+
 def test_only_health_and_descriptions_are_open() -> None:
     is_open = {path for _, path, operation in described() if operation["security"] == []}
     assert is_open == {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{name}"}

@@ -190,6 +190,8 @@ def linted(text: str) -> Iterator[str]:
             yield "pip keeps its downloads"
         if each.word == "RUN" and re.search(r"\b(curl|wget)\b", each.rest):
             yield "something is downloaded that nobody has checked"
+    if "PYTHONDONTWRITEBYTECODE" in text and "UV_COMPILE_BYTECODE=1" not in text:
+        yield "every process compiles every module again"
     last = [i.rest for i in found if i.word == "USER"][-1:]
     if not last or not re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", last[0]):
         yield f"not a number of somebody else than root: {last}"
@@ -219,6 +221,7 @@ def test_the_image_is_in_order() -> None:
         ("COPY flare_cora", "COPY flare_core", "not there: flare_cora"),
         ("ENTRYPOINT flare serve", 'ENTRYPOINT ["flare", "serve"]', "a shell would get"),
         ("pip install", "pip install --no-cache-dir", "pip keeps"),
+        (" UV_COMPILE_BYTECODE=0", " UV_COMPILE_BYTECODE=1", "every process compiles"),
         ("USER root", "USER 10001:10001", "not a number"),
         ("USER 0", "USER 10001:10001", "not a number"),
         ("FLARE_TOKEN=x FLARE_PORT", "FLARE_PORT", "a secret in the image"),

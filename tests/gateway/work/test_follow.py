@@ -16,6 +16,7 @@ from flare_core.adapters.gateway.orders import orders_of
 from flare_core.adapters.gateway.service import Gateway
 from flare_core.adapters.gateway.store import Store
 from flare_core.adapters.gateway.store.tables import orders
+from flare_core.adapters.gateway.work.claims import EXCLUDED, exclude, read_excluded
 from flare_core.adapters.gateway.work.solver import Solver
 from flare_core.inventory.types import Inventory
 from tests.gateway.work.living import Clock, awaited, living, offers_in, submitted, until, wish
@@ -23,6 +24,7 @@ from tests.gateway.worlds import NOW, offer, settings_of
 
 Fault = Callable[[Order], None]
 STEPS = ("reserve", "commit", "status", "release")
+QUEUE = {"negotiation": {"fallback_strategy": "queue"}}
 
 
 class Provider:
@@ -160,10 +162,11 @@ def test_what_is_refused_is_bought_elsewhere(
 ) -> None:
     provider.before[step] = iter([RefusedError("sold out", (("a", None),))])
     record = submitted(gateway, wish())
-    running = moved_on(gateway, clock, record.id, State.RUNNING)
+    running = awaited(gateway, record.id, State.RUNNING)  # the clock stands: what is refused stays excluded
     if step == "status":
-        later(clock, lambda: provider.calls[-1][0] == "release", seconds=3600)
-        running = moved_on(gateway, clock, record.id, State.RUNNING)
+        clock.tick(hours=1)
+        until(lambda: provider.calls[-1][0] == "release")
+        running = awaited(gateway, record.id, State.RUNNING)
     assert running.placement is not None
     assert [a["offer"] for a in running.placement["assignments"]] == ["b"]
     until(lambda: len(provider.sold) == 1)
@@ -175,12 +178,41 @@ def test_what_is_refused_is_bought_elsewhere(
     assert list(provider.sold) == [second.key]
 
 
+def test_what_was_refused_is_asked_for_again_after_a_while(
+    gateway: Gateway, provider: Provider, clock: Clock
+) -> None:
+    """It waits as long as the only place that is free is one that it was refused, and no longer."""
+    moved_on(gateway, clock, submitted(gateway, wish("first", gpus=8)).id, State.RUNNING)
+    provider.before["reserve"] = iter([RefusedError("sold out", (("b", None),))])
+    record = submitted(gateway, wish("second", gpus=8, constraints=QUEUE))
+    tried = until(lambda: [key for step, key in provider.calls if step == "reserve" and record.id in key])
+    refused_at = clock.now
+    awaited(gateway, record.id, State.QUEUED)
+    running = moved_on(gateway, clock, record.id, State.RUNNING)
+    assert clock.now - refused_at >= EXCLUDED
+    assert running.placement is not None
+    assert [a["offer"] for a in running.placement["assignments"]] == ["b"]
+    bought = {key for step, key in provider.calls if step == "reserve" and record.id in key}
+    assert len(bought - {*tried}) == 1
+
+
+@pytest.mark.parametrize(("later_s", "left"), [(0, 2), (599, 2), (600, 1), (900, 0), (-3600, 0)])
+def test_capacity_is_excluded_for_its_own_while(later_s: int, left: int) -> None:
+    """Each from when it was refused; all of a clock that was set back since is forgotten."""
+    first = exclude(None, [("a", None)], NOW)
+    both = exclude(first, [("b", 0)], NOW + timedelta(seconds=300))
+    found = read_excluded(both, NOW + timedelta(seconds=later_s))
+    assert found == (("a", None), ("b", 0))[2 - left :]
+    again = exclude(both, [("a", None)], NOW + timedelta(seconds=300))
+    assert read_excluded(again, NOW + timedelta(seconds=899)) == (("a", None), ("b", 0))
+
+
 def test_where_nobody_keeps_his_offer_the_intent_fails_after_some_rounds(
     gateway: Gateway, provider: Provider, clock: Clock
 ) -> None:
     provider.before["reserve"] = iter([RefusedError("sold out", ()) for _ in range(50)])
     record = submitted(gateway, wish())
-    failed = moved_on(gateway, clock, record.id, State.FAILED)
+    failed = awaited(gateway, record.id, State.FAILED)
     assert failed.error is not None
     assert failed.error["error_code"] in ("INSUFFICIENT_RESOURCES", "GPU_COUNT_INSUFFICIENT")
     at_rest(gateway, clock, record.id)

@@ -1,8 +1,8 @@
 """A backend that runs nothing and tells a plausible life: offers from files, times from the placement.
 
 What is bought starts when the placement says and the offer's cold start is over; jobs and batches end after
-their length, services run until they are released. It keeps nothing of it: the same order at the same time
-has the same answer in every process.
+their length, services run until they are released. Nothing fails, so nothing is retried. It keeps nothing of
+it: the same order at the same time has the same answer in every process.
 """
 
 import logging

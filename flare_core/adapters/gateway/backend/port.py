@@ -24,7 +24,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     COMPLETED = "completed"
-    FAILED = "failed"  # the workload has failed, and that is its last word
+    FAILED = "failed"  # the workload has failed, after all its `job.max_retries`, and that is its last word
     LOST = "lost"  # the capacity is gone: the gateway looks for another place
     RELEASED = "released"  # nothing is left of it
 
@@ -90,7 +90,7 @@ class Report:
 
 
 class RefusedError(Exception):
-    """The capacity cannot be had after all: the engine goes on without it.
+    """The capacity cannot be had after all: for a while the intent is placed without it.
 
     Parameters
     ----------

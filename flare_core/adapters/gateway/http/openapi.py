@@ -14,7 +14,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from flare_core.adapters.gateway.http.errors import PROBLEM, STATUS
+from flare_core.adapters.gateway.errors import GatewayCode
+from flare_core.adapters.gateway.http.errors import HEADERS_TOO_LARGE, PROBLEM, STATUS
 from flare_core.adapters.gateway.http.models import Error, IntentDocument, Problem
 from flare_core.adapters.gateway.http.operation import JSON, Header, Operation, Said
 from flare_core.adapters.gateway.http.page.codes import MEANINGS
@@ -155,6 +156,7 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
     for status, said in operation.says.items():
         yield str(status), _success(said, _links(operation, status, operations))
     by_status: dict[int, list[str]] = defaultdict(list)
+    by_status[HEADERS_TOO_LARGE].append(GatewayCode.PAYLOAD_TOO_LARGE)
     for code in dict.fromkeys((*operation.common_errors, *operation.errors)):
         by_status[STATUS[code]].append(code)
     for status, codes in by_status.items():

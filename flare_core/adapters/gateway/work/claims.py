@@ -1,7 +1,7 @@
 """Which intents a process works on, until when: a lease, so that what a dead process had is taken over."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,8 +10,13 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 
 from flare_core.adapters.gateway.life import Record, State, record_of
 from flare_core.adapters.gateway.store.tables import intents, orders
+from flare_core.inventory.fields import canonical_json
+from flare_core.quantities import format_moment, parse_moment
 
 Excluded = tuple[tuple[str, int | None], ...]
+EXCLUDED: Final = timedelta(minutes=10)
+"""So long an intent keeps away from capacity that the backend has refused it: what is sold or broken today is
+offered again one day, and who waits for it must not wait forever."""
 _WAITING: Final = (State.PENDING, State.QUEUED)
 
 
@@ -24,7 +29,7 @@ class Work:
     unknowns, crashes, refusals
         How often in a row time was too short to tell, the solver has died, the backend has refused.
     excluded
-        Capacity that the backend has refused it: ``(offer, node)``, node None for the whole offer.
+        Capacity that the backend has refused it lately: ``(offer, node)``, node None for the whole offer.
     """
 
     record: Record
@@ -89,7 +94,7 @@ def find_work(
     if among is not None:
         query = query.where(i.id.in_(sorted(among)))
     return tuple(
-        Work(record_of(row), row.unknowns, row.crashes, row.refusals, read_excluded(row.excluded))
+        Work(record_of(row), row.unknowns, row.crashes, row.refusals, read_excluded(row.excluded, now))
         for row in connection.execute(query)
     )
 
@@ -132,6 +137,20 @@ def still_mine(connection: Connection, me: str, group: Sequence[Work]) -> list[W
     return [work if versions.get(work.record.id) == work.record.version else None for work in group]
 
 
-def read_excluded(text: str | None) -> Excluded:
-    """Return excluded capacity as it is stored."""
-    return tuple((offer, node) for offer, node in json.loads(text or "[]"))
+def read_excluded(text: str | None, now: datetime) -> Excluded:
+    """Return what is still excluded of the capacity that is stored as such."""
+    return tuple((offer, node) for offer, node, _ in _excluded(text, now))
+
+
+def exclude(text: str | None, refused: Iterable[tuple[str, int | None]], now: datetime) -> str:
+    """Return how capacity is stored that is excluded from now on, beside what still is."""
+    until = format_moment(now + EXCLUDED)
+    known = {(offer, node): end for offer, node, end in _excluded(text, now)}
+    known |= dict.fromkeys(refused, until)
+    return canonical_json([[offer, node, end] for (offer, node), end in sorted(known.items(), key=str)])
+
+
+def _excluded(text: str | None, now: datetime) -> Iterator[tuple[str, int | None, str]]:
+    for offer, node, until in json.loads(text or "[]"):
+        if now < parse_moment(until) <= now + 2 * EXCLUDED:  # beyond that the clock was set back
+            yield offer, node, until

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -73,7 +74,7 @@ class Tools:
             _log.warning("leases were not renewed")
 
 
-class Loop(threading.Thread):
+class Loop(threading.Thread, ABC):
     """A thread that works while there is work, and else looks again after a while, or when it is woken."""
 
     def __init__(self, name: str, tools: Tools) -> None:
@@ -82,9 +83,9 @@ class Loop(threading.Thread):
         self.stopping = threading.Event()
         self._woken = threading.Event()
 
+    @abstractmethod
     def work(self) -> bool:
         """Do what there is to do; return whether there was any."""
-        raise NotImplementedError
 
     def wake(self) -> None:
         """Say that there is work."""

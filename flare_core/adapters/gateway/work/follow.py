@@ -20,7 +20,7 @@ from flare_core.adapters.gateway.life import Record, State, find, move, record_o
 from flare_core.adapters.gateway.limits import forget_full
 from flare_core.adapters.gateway.orders import Purchase, Step, purchase_of
 from flare_core.adapters.gateway.store.tables import intents, orders
-from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, read_excluded, unclaimed
+from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, exclude, unclaimed
 from flare_core.adapters.gateway.work.commit import error_object, note
 from flare_core.adapters.gateway.work.driver import Loop, Tools
 from flare_core.errors import ErrorCode
@@ -302,7 +302,7 @@ _ENDS: Final = {
 def _refused(
     connection: Connection, tools: Tools, asked: Purchase, refusal: RefusedError, now: datetime
 ) -> None:
-    """Look for another place, without the capacity that cannot be had; not forever."""
+    """Look for another place, for a while without the capacity that cannot be had; not forever."""
     row = connection.execute(select(intents).where(intents.c.id == asked.intent)).one()
     refusals = row.refusals + 1
     if refusals >= tools.settings.max_rounds:
@@ -311,8 +311,7 @@ def _refused(
         move(connection, asked.intent, State.FAILED, now, "refused", error=error, message=message)
         return
     gone = refusal.capacity or tuple((a["offer"], a["node"]) for a in asked.placement["assignments"])
-    excluded = sorted({*read_excluded(row.excluded), *gone}, key=str)
     message = str(refusal) or "the provider refused"
     move(connection, asked.intent, State.QUEUED, now, "refused by the backend", message=message)
-    values = {"excluded": canonical_json([list(each) for each in excluded]), "refusals": refusals}
+    values = {"excluded": exclude(row.excluded, gone, now), "refusals": refusals}
     note(connection, asked.intent, **values, next_try=now, claimed_by=None, claimed_until=None)
