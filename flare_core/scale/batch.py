@@ -199,8 +199,10 @@ def _relaxed(problem: Problem, fleet: Fleet, state: State, found: _Best) -> Rela
             continue
         packed = Packed(fleet, problem.classes, state.copy())
         decode(packed, problem, relaxation)
-        seats = packed.seats()
-        packed.fill(problem.demand - np.bincount(seats.task_class, minlength=len(problem.demand)))
+        seated = np.bincount(packed.seats().task_class, minlength=len(problem.demand))
+        missing = np.maximum(0, problem.least - seated)
+        seated += missing - packed.fill(missing)
+        packed.fill(problem.demand - seated)
         found.offer(f"linear programme at {slack:g}", packed.seats())
         first = first or relaxation
     assert first is not None, "what the greedy policy placed can be placed"

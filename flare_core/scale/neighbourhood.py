@@ -30,7 +30,7 @@ NODES: Final = 4
 """Nodes that are emptied together, at most."""
 GPUS: Final = 16
 """GPUs of them, at most, unless one node has more."""
-STEP_EFFORT: Final = 0.02
+STEP_EFFORT: Final = 0.01
 """Effort of one call, CP-SAT's deterministic time: many short calls gain more than few long ones."""
 _FREE_WORTH: Final = 0.2
 """What a free thousandth of a GPU counts as waste where the linear programme has no price for it."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import openb
+from benchmarks.openb_batch import TIMES, enlarged, run
 from flare_core.inventory.types import IntArray
 from flare_core.scale.batch import Batch, batch, plan_counts
 from flare_core.scale.check import check
@@ -237,3 +238,25 @@ def test_the_trace_is_placed_close_to_its_bound(name: str, points: float) -> Non
     assert not check(fleet, classes, found.seats)
     assert found.bound - found.value <= points / 100 * fleet.capacity_milli
     assert found.value > found.greedy
+
+
+@pytest.mark.data
+def test_first_come_on_the_trace_costs_half_a_point_and_refuses_nobody_whom_fgd_accepts() -> None:
+    fleet, classes, tasks = trace("default")
+    free, fair = (batch(fleet, classes, tasks, first_come=each, effort=0) for each in (False, True))
+    assert fair.method.startswith("linear programme")
+    assert not check(fleet, classes, fair.seats)
+    points = fleet.capacity_milli / 100
+    assert 0 <= fair.bound - fair.value <= 0.1 * points
+    assert 0.3 * points <= free.bound - fair.bound <= 0.7 * points
+
+
+@pytest.mark.data
+@pytest.mark.t1
+def test_half_a_million_tasks_are_placed_within_half_a_minute() -> None:
+    fleet, classes, tasks = trace("default")
+    large = enlarged(fleet, TIMES)
+    done = run("default", large, classes, np.tile(tasks, TIMES), 0, 42)
+    assert done.points <= 0.4
+    assert done.seconds <= 30
+    assert done.checking <= 10
