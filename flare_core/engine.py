@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flare_core.candidates.latency import with_latency
 from flare_core.candidates.screen import screen
+from flare_core.candidates.times import moves
 from flare_core.candidates.types import Candidates
 from flare_core.catalog.regions import resolve_origin
 from flare_core.errors import (
@@ -30,12 +31,15 @@ from flare_core.negotiation.offer import under_terms
 from flare_core.negotiation.table import Means, Table, beside, instead, settle
 from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, placed, runner_up, settled
+from flare_core.placement.occupied import free_now, seen_at
 from flare_core.placement.packing import Ask, Packing, Problem, totals
 from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Status
 from flare_core.quantities import QuantityError, parse_moment
 from flare_core.requirements.lower import lower
 from flare_core.requirements.types import Objective, Requirements
+from flare_core.rolling import Kept, Running, joined, running, worth
+from flare_core.rolling import beside as beside_running
 from flare_core.solve.cpsat import Run
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search, search_within
@@ -69,6 +73,7 @@ def place(
     inventory: Inventory,
     *,
     now: str | datetime,
+    current: Plan | Mapping[str, Any] | None = None,
     options: Options | None = None,
 ) -> Plan:
     """Place one intent, or several together, on the offers of an inventory.
@@ -81,6 +86,10 @@ def place(
         What is offered, from `read_inventory`.
     now
         The moment from which the plan is made, to the second: ISO 8601 (a naive one is UTC) or a datetime.
+    current
+        A plan, or its document, that is being carried out: what has begun and not ended stays and holds what
+        it has, its intents given again or not; everything else is planned again. The inventory is what there
+        is without it.
     options
         How to search.
 
@@ -101,11 +110,48 @@ def place(
     options = Options() if options is None else options
     started = options.timer()
     listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
+    if current is not None:
+        return _around(listed, inventory, moment_of(now), current, options, started)
     problem = problem_of(listed, inventory, now=now, options=options)
+    return answer(listed, problem, _found(problem, options, started), inventory, options, started)
+
+
+def _found(problem: Problem, options: Options, started: float) -> Search:
     found = search(problem, options, started, _teller(problem, options))
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
-    return answer(listed, problem, found, inventory, options, started)
+    return found
+
+
+def _around(
+    intents: "Sequence[Intent]",
+    inventory: Inventory,
+    now: datetime,
+    current: Plan | Mapping[str, Any],
+    options: Options,
+    started: float,
+) -> Plan:
+    """Return the plan of `intents` beside what of `current` runs."""
+    _check_names(intents, options)
+    runs, several = running(current, now), len(intents) > 1
+    seen = seen_from(inventory, options, now)
+    needs = {i.name: lower(i, now=runs[i.name].placed.start or now) for i in intents if i.name in runs}
+    kept = {name: _kept(runs[name], own, seen, options, several=several) for name, own in needs.items()}
+    rest = tuple(intent for intent in intents if intent.name not in kept)
+    world, planned = beside_running(seen, runs.values(), needs, now), None
+    if rest:
+        problem = _problem(rest, world, now, options, several=several)
+        found = _found(problem, options, started)
+        planned = _answered(rest, problem, found, options, started, several=several)
+    spent = round(options.timer() - started, 6)
+    plan = joined([intent.name for intent in intents], planned, kept, world, spent)
+    _verify(plan, intents, inventory, options, current=current, now=now)
+    return plan
+
+
+def _kept(run: Running, needs: Requirements, seen: Inventory, options: Options, *, several: bool) -> Kept:
+    ask = ask_of(needs, seen, options, several=several)
+    return Kept(run, ask, worth(ask, run.placed, seen) or 0)
 
 
 def problem_of(
@@ -114,7 +160,8 @@ def problem_of(
     """Return what is to be solved for `intents`, once all that is given was checked."""
     moment = moment_of(now)
     _check_names(intents, options)
-    return _problem(intents, seen_from(inventory, options), moment, options)
+    seen = seen_from(inventory, options, moment)
+    return _problem(intents, seen, moment, options, several=len(intents) > 1)
 
 
 def answer(
@@ -126,11 +173,22 @@ def answer(
     started: float,
 ) -> Plan:
     """Return the plan that `found` describes, checked."""
-    means = _means(problem, options, started, several=problem.several)
-    table = settle(Table.of(problem, found), intents, means)
-    plan = _plan(intents, table, options, started)
+    plan = _answered(intents, problem, found, options, started, several=problem.several)
     _verify(plan, intents, inventory, options)
     return plan
+
+
+def _answered(
+    intents: "Sequence[Intent]",
+    problem: Problem,
+    found: Search,
+    options: Options,
+    started: float,
+    *,
+    several: bool,
+) -> Plan:
+    table = settle(Table.of(problem, found), intents, _means(problem, options, started, several=several))
+    return _plan(intents, table, options, started)
 
 
 def moment_of(now: str | datetime) -> datetime:
@@ -158,22 +216,25 @@ def _check_names(intents: "Sequence[Intent]", options: Options) -> None:
             )
 
 
-def seen_from(inventory: Inventory, options: Options) -> Inventory:
-    """Return `inventory` with latencies from where the consumer sits."""
-    if options.origin is None:
-        return inventory
-    return with_latency(inventory, resolve_origin(options.origin))
+def seen_from(inventory: Inventory, options: Options, now: datetime) -> Inventory:
+    """Return `inventory` as it is from a moment on, with latencies from where the consumer sits."""
+    seen = seen_at(inventory, int(now.timestamp()))
+    return seen if options.origin is None else with_latency(seen, resolve_origin(options.origin))
 
 
-def _problem(intents: "Sequence[Intent]", inventory: Inventory, now: datetime, options: Options) -> Problem:
+def _problem(
+    intents: "Sequence[Intent]", inventory: Inventory, now: datetime, options: Options, *, several: bool
+) -> Problem:
     needs = sorted((lower(intent, now=now) for intent in intents), key=lambda n: n.name)
-    several = len(needs) > 1
     return Problem(tuple(ask_of(n, inventory, options, several=several) for n in needs), inventory)
 
 
 def ask_of(needs: Requirements, inventory: Inventory, options: Options, *, several: bool) -> Ask:
     """Return what `needs` asks of `inventory`, where it could go, and what each place is worth."""
-    found = screen(needs, inventory, alone=not several)
+    # What is in use now and ends takes GPUs between the tasks of an intent, as others of its plan do.
+    found = screen(needs, inventory, alone=not several and not inventory.busy)
+    if inventory.busy and not moves(needs):  # who is there from now on is told what keeps it from that
+        found = replace(found, funnel=screen(needs, free_now(inventory)).funnel)
     _check_size(needs, found)
     priority = round(options.priorities.get(needs.name, 1.0) * 1e6)
     return Ask(needs, found, score(needs, found, options.balance(), scaled=several), max(1, priority))
@@ -336,6 +397,8 @@ def reason_of(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) ->
     """Return why an intent is not placed, and what could be instead."""
     intent = next(intent for intent in intents if intent.name == ask.name)
     inventory = table.problem.inventory
+    if not moves(ask.needs):  # for who is there from now on, what comes free later is used
+        inventory = free_now(inventory)
     case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
 
     def make(patch: Mapping[str, Json]) -> Made | None:
@@ -477,7 +540,14 @@ def _unasked(why: _Why) -> Iterator[str]:
         yield "the effort for suggestions ended: there may be more and better ones for a rejection"
 
 
-def _verify(plan: Plan, intents: "Sequence[Intent]", inventory: Inventory, options: Options) -> None:
-    violations = verify(plan, intents, inventory, origin=options.origin)
+def _verify(
+    plan: Plan,
+    intents: "Sequence[Intent]",
+    inventory: Inventory,
+    options: Options,
+    current: Plan | Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> None:
+    violations = verify(plan, intents, inventory, origin=options.origin, current=current, now=now)
     if violations:
         raise InternalError(f"the plan does not pass the check: {violations[0]}")

@@ -81,6 +81,6 @@ def _account(
         return lower(patched(intent, patch_of(intent, {COUNT: gpus})), now=needs.start)
 
     try:
-        return account(needs, Questions(seen_from(inventory, options), ask, run), recount)
+        return account(needs, Questions(seen_from(inventory, options, needs.start), ask, run), recount)
     except Unproven:
         return Account(unsettled=("what the placement rests on",))

@@ -197,3 +197,16 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+PER_GROUP = tuple(
+    name for name in Candidates.__dataclass_fields__ if name.startswith("group") and name != "group_candidate"
+)
+"""Columns of node groups but for ``group_candidate``."""
+
+PER_CANDIDATE = tuple(
+    name
+    for name in Candidates.__dataclass_fields__
+    if not name.startswith("group") and name not in ("fabric", "cuts", "sets", "funnel", "warnings")
+)
+"""Columns of candidates but for ``fabric``, which are several."""

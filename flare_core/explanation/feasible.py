@@ -79,7 +79,7 @@ class Space:
     @property
     def _plain(self) -> bool:
         """Whether room for its task is all that is needed."""
-        return self.tasks == 1 and not self.beside
+        return self.tasks == 1 and not self.beside and not self.inventory.busy
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:
@@ -210,7 +210,8 @@ class Space:
         if int(self.room(needs)[1].sum()) < tasks:
             return False
         try:
-            return (tasks == 1 and not self.beside) or self.solve(needs) is not None
+            alone = tasks == 1 and not self.beside and not self.inventory.busy
+            return alone or self.solve(needs) is not None
         except Unproven:
             return None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flare_core.engine import answer, problem_of
+from flare_core.engine import answer, moment_of, problem_of
 from flare_core.errors import CancelledError, OptionsError, found_expected
 from flare_core.frontier.explore import Corner
 from flare_core.frontier.front import Front, Point
@@ -14,6 +14,7 @@ from flare_core.frontier.terms import checked, known, public, units, vector
 from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.options import TERMS, Options
+from flare_core.placement.occupied import free_now, seen_at
 from flare_core.placement.packing import Ask, Loads, Problem
 from flare_core.placement.types import Outcome, Plan, Rejection
 from flare_core.solve.cpsat import Run
@@ -71,6 +72,7 @@ def pareto(
     started = options.timer()
     wanted = checked(terms)
     _check_points(most_points)
+    inventory = free_now(seen_at(inventory, int(moment_of(now).timestamp())))  # a front begins at once
     problem = at_once(problem_of((intent,), inventory, now=now, options=options))
     found = front_of(problem, wanted, Run(options, started), most_points)
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:

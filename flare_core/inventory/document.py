@@ -2,7 +2,7 @@
 
 A bad offer is reported with the path of each thing that is wrong and skipped; the others stand. What an offer
 can say is `COLUMNS`, plus what is used (``used``, ``node_states``). An offer that says something this version
-does not place (price or carbon series, ``node_states[].until``) is skipped too, and the warning says so.
+does not place (price or carbon series) is skipped too, and the warning says so.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
+from math import ceil
 from typing import Final
 
 from flare_core.catalog import gpus
@@ -18,7 +19,7 @@ from flare_core.inventory.build import RawOffers, no_offers, shortened
 from flare_core.inventory.fields import BY_PATH, FieldError, OtherAccelerator, Value, check_name, parse_value
 from flare_core.inventory.types import COLUMNS, UNKNOWN, Column
 from flare_core.inventory.usage import NodeKind, NodeState, Usage, UsageError, check_usage
-from flare_core.quantities import QuantityError, Rounding, parse_cpu_milli, parse_memory_mib
+from flare_core.quantities import QuantityError, Rounding, parse_cpu_milli, parse_memory_mib, parse_moment
 
 VERSION: Final = 1
 
@@ -309,8 +310,6 @@ def _state(state: object, path: str) -> NodeState:
     for key in said:
         if key not in known:
             raise UsageError(f"{path}.{key}", f"unknown field, expected one of {', '.join(known)}")
-    if "until" in said:
-        raise UsageError(f"{path}.until", "not supported yet: capacity that comes free later")
     if "node" not in said:
         raise UsageError(f"{path}.node", "is missing, expected the number of a node")
     free = said.get("free_gpus")
@@ -321,7 +320,18 @@ def _state(state: object, path: str) -> NodeState:
         mig=tuple(sorted(_instances(said.get("mig", []), f"{path}.mig"))),
         cpu_milli=_cpu(said["cpu"], f"{path}.cpu", Rounding.DOWN) if "cpu" in said else None,
         memory_mib=_memory(said["memory"], f"{path}.memory", Rounding.DOWN) if "memory" in said else None,
+        until=_moment(said["until"], f"{path}.until") if "until" in said else None,
     )
+
+
+def _moment(value: object, path: str) -> int:
+    """Return a moment as seconds since the epoch, a broken second as the next whole one."""
+    try:
+        if not isinstance(value, str):
+            raise QuantityError(value, "a date and time, such as '2026-01-15T10:35:00Z'")
+        return ceil(parse_moment(value).timestamp())
+    except QuantityError as error:
+        raise UsageError(path, str(error)) from None
 
 
 def _indices(value: object, path: str) -> Iterator[int]:

@@ -21,10 +21,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from flare_core.inventory.held import Held
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -229,6 +232,8 @@ class NodeGroups:
         ``{gpu index: free thousandths}`` of partly used GPUs, for the groups that have any.
     mig
         ``((gpu, profile, start), …)`` of MIG instances already there, for the groups that have any.
+    until
+        When all that is used on a node comes free, seconds since the epoch, for the groups that say so.
     """
 
     offer: IntArray
@@ -241,6 +246,7 @@ class NodeGroups:
     gpus: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     milli: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
     mig: Mapping[int, tuple[tuple[int, str, int], ...]] = field(default_factory=dict)
+    until: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offer)
@@ -274,11 +280,13 @@ class Inventory:
     whole, number, flag, label
         Columns by name (see `COLUMNS` and `DERIVED`); arrays are read-only.
     groups
-        The nodes.
+        The nodes; what is ``busy`` is not counted as used here.
     warnings
         What was skipped, flagged or guessed while reading, one sentence each, in a stable order.
     source
         Where the offers came from, for people.
+    busy
+        What holds parts of nodes for a time, seen from a moment; see `inventory.held`.
     """
 
     ids: tuple[str, ...]
@@ -289,6 +297,7 @@ class Inventory:
     groups: NodeGroups
     warnings: tuple[str, ...] = ()
     source: str = ""
+    busy: "tuple[Held, ...]" = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -3,11 +3,12 @@
 An offer says ``used`` (so many GPUs, cores, so much memory), or ``node_states`` (what is free, node by node),
 or nothing. ``used`` fills the first nodes GPU by GPU. A node whose GPUs are partly used has given up the same
 part of its cores and memory; where ``used`` says more than that, the rest is taken from the first nodes, up
-to all they have. Free cores and memory are rounded down.
+to all they have. Free cores and memory are rounded down. An entry of ``node_states`` may say until when: what
+it says to be used comes free then.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class NodeState:
     cpu_milli, memory_mib
         What is free; None is in proportion to the free GPUs (a partly used one counts its thousandths, one
         with MIG instances nothing).
+    until
+        When what is not free comes free, seconds since the epoch; None where nobody knows.
     """
 
     node: int
@@ -55,6 +58,7 @@ class NodeState:
     mig: Instances = ()
     cpu_milli: int | None = None
     memory_mib: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class _Free:
     mig: Instances
     cpu_milli: int
     memory_mib: int
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class _Details:
     gpus: dict[int, tuple[int, ...]] = field(default_factory=dict)
     milli: dict[int, Mapping[int, int]] = field(default_factory=dict)
     mig: dict[int, Instances] = field(default_factory=dict)
+    until: dict[int, int] = field(default_factory=dict)
 
     def note(self, group: int, free: _Free, nodes: tuple[int, ...], gpus: int) -> None:
         if nodes != tuple(range(len(nodes))):
@@ -109,6 +115,8 @@ class _Details:
             self.milli[group] = dict(free.milli)
         if free.mig:
             self.mig[group] = free.mig
+        if free.until is not None:
+            self.until[group] = free.until
 
 
 def check_usage(usage: Usage, kind: NodeKind) -> None:
@@ -154,7 +162,7 @@ def node_groups(
     arrays = (offer, count, free_gpus, free_cpu, free_memory)
     for array in (*arrays, fresh):
         array.setflags(write=False)
-    return NodeGroups(*arrays, fresh, details.nodes, details.gpus, details.milli, details.mig)
+    return NodeGroups(*arrays, fresh, details.nodes, details.gpus, details.milli, details.mig, details.until)
 
 
 def _by_state(usage: Usage, kind: NodeKind) -> dict[_Free, list[int]]:
@@ -182,7 +190,9 @@ def _used_nodes(usage: Usage, kind: NodeKind) -> dict[int, _Free]:
         if state.node in states or not 0 <= state.node < kind.nodes:
             expected = f"each node below {kind.nodes} at most once"
             raise UsageError(f"node_states.{i}.node", found_expected(state.node, expected))
-        states[state.node] = _stated(state, kind, f"node_states.{i}")
+        free = _stated(state, kind, f"node_states.{i}")
+        # Where nothing is used, nothing comes free.
+        states[state.node] = free if replace(free, until=None) != _fresh(kind) else _fresh(kind)
     _agree(usage.gpus, kind.gpus, states.values())
     return states
 
@@ -228,7 +238,7 @@ def _stated(state: NodeState, kind: NodeKind, path: str) -> _Free:
     part = (MILLI * len(whole) + sum(m for _, m in milli), MILLI * kind.gpus) if kind.gpus else (1, 1)
     cpu = _part(state.cpu_milli, kind.cpu_milli, part, f"{path}.cpu")
     memory = _part(state.memory_mib, kind.memory_mib, part, f"{path}.memory")
-    return _Free(whole, milli, tuple(sorted(state.mig)), cpu, memory)
+    return _Free(whole, milli, tuple(sorted(state.mig)), cpu, memory, state.until)
 
 
 def _check_gpus(

@@ -6,11 +6,12 @@ columns. Two things have no place in a document and are therefore left out: valu
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flare_core.inventory.fields import canonical_json, show_value
 from flare_core.inventory.types import COLUMNS, Inventory
-from flare_core.quantities import format_cpu, format_memory
+from flare_core.quantities import format_cpu, format_memory, format_moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +105,8 @@ def _state(inventory: Inventory, group: int, node: int) -> dict[str, object]:
     ):
         if column[group] >= 0:
             state[field] = write(int(column[group]))
+    if group in groups.until:
+        state["until"] = format_moment(datetime.fromtimestamp(groups.until[group], UTC))
     return state
 
 

@@ -1,18 +1,19 @@
 """From a packing to the public plan: rows, sums and what they mean for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 
 from flare_core.candidates.inside import linked
+from flare_core.inventory.held import Held
 from flare_core.inventory.kinds import read_kind
 from flare_core.inventory.types import IntArray, Inventory
 from flare_core.placement.headroom import most_more
 from flare_core.placement.ledger import demand
-from flare_core.placement.occupied import Held, group_of, occupied
+from flare_core.placement.occupied import group_of, occupied
 from flare_core.placement.packing import (
     Ask,
     Load,
@@ -59,9 +60,10 @@ def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat
     counted: list[Counter[tuple[int, int, int]]] = [Counter() for _ in problem.asks]
     for (group, v), starts in on_node.items():
         number, offer = problem.inventory.groups.node(group, v), int(problem.inventory.groups.offer[group])
-        beside: list[Held] = []
+        beside = [one for one in problem.inventory.busy if (one.offer, one.node) == (offer, number)]
         for start, guests in sorted(starts.items()):
-            running = [one for one in beside if one.meets(start, start + 1)]
+            end = _last_end(problem, start, guests)
+            running = [one for one in beside if one.meets(start, end)]
             world = occupied(problem.inventory, running)
             here = group if world is problem.inventory else group_of(world, offer, number)[0]
             every = [Guests(problem.asks[i], spans[i], own) for i, own in guests.items()]
@@ -84,6 +86,13 @@ def settled(problem: Problem, packing: Packing) -> tuple[Packing, list[list[Seat
     return again, [sorted(own) for own in seats]
 
 
+def _last_end(problem: Problem, start: int, guests: Iterable[int]) -> int | None:
+    """Return when the last of some intents' tasks ends that begin at `start`; None where one never does."""
+    lengths = [problem.asks[i].needs.length_s for i in guests]
+    known = [length for length in lengths if length is not None]
+    return start + max(known) if len(known) == len(lengths) else None
+
+
 def held(problem: Problem, packing: Packing) -> list[Held]:
     """Return what the tasks of a packing take of their nodes, and when."""
     _, seats = settled(problem, packing)
@@ -92,7 +101,17 @@ def held(problem: Problem, packing: Packing) -> list[Held]:
 
 def _held(ask: Ask, one: Seat) -> Held:
     end = None if ask.needs.length_s is None else one.start + ask.needs.length_s
-    return Held(one.offer, one.node, one.gpus, *demand(ask.needs), one.start, end)
+    slots, profile = _parts(ask, one.candidate)
+    return Held(one.offer, one.node, one.gpus, *demand(ask.needs), one.start, end, slots, profile)
+
+
+def _parts(ask: Ask, j: int) -> tuple[int, str | None]:
+    """Return (slots of each GPU, MIG profile) that a task has; 0 and None where it has whole GPUs."""
+    code = int(ask.found.cut[j])
+    cut = None if code < 0 else ask.found.cuts[code]
+    if cut is None:
+        return 0, None
+    return (0, cut.share) if isinstance(cut.share, str) else (cut.share, None)
 
 
 def assignments(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Assignments:

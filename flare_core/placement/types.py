@@ -133,7 +133,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What became of one intent; ``rows`` is its slice of the plan's assignments."""
+    """What became of one intent; ``rows`` is its slice of the plan's assignments.
+
+    ``kept`` is the document of one that runs and came with a plan: it is told again as it was.
+    """
 
     intent: str
     status: Status
@@ -150,6 +153,7 @@ class Placement:
     headroom: Headroom | None = None
     offer: Offer | None = None
     error: Rejection | None = None
+    kept: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,8 @@ class Plan:
         }
 
     def _placement(self, p: Placement) -> dict[str, Any]:
+        if p.kept is not None:
+            return dict(p.kept)
         return {
             "intent": p.intent,
             "status": p.status.value,

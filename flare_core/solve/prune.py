@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flare_core.candidates.types import Candidates, Fabric
+from flare_core.candidates.types import PER_CANDIDATE, PER_GROUP, Candidates, Fabric
 from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
 from flare_core.placement.score import Score, per_node, task_cost
@@ -39,24 +39,14 @@ def restrict(ask: Ask, keep: Mask) -> Ask:
     fabric = found.fabric
     smaller = replace(
         found,
-        **{name: getattr(found, name)[kept] for name in _PER_CANDIDATE},
+        **{name: getattr(found, name)[kept] for name in PER_CANDIDATE},
         fabric=Fabric(fabric.prefix[kept], fabric.loss[kept], fabric.infiniband[kept]),
-        **{name: getattr(found, name)[groups] for name in _PER_GROUP},
+        **{name: getattr(found, name)[groups] for name in PER_GROUP},
         group_candidate=renumber[found.group_candidate[groups]],
     )
     old = ask.score
     score = Score(old.task[kept], old.node[kept], old.peak[kept], old.fabric[kept], old.offset, old.unit)
     return replace(ask, found=smaller, score=score)
-
-
-_PER_GROUP = tuple(
-    name for name in Candidates.__dataclass_fields__ if name.startswith("group") and name != "group_candidate"
-)
-_PER_CANDIDATE = tuple(
-    name
-    for name in Candidates.__dataclass_fields__
-    if not name.startswith("group") and name not in ("fabric", "cuts", "sets", "funnel", "warnings")
-)
 
 
 def _mixed(ask: Ask) -> Mask:

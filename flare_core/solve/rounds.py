@@ -14,22 +14,21 @@ from datetime import timedelta
 
 import numpy as np
 
-from flare_core.candidates.screen import screen
-from flare_core.candidates.times import moves, starts_by_code
+from flare_core.candidates.times import moves
 from flare_core.errors import InternalError
-from flare_core.inventory.types import ELASTIC, Inventory
+from flare_core.inventory.held import Held
+from flare_core.inventory.types import ELASTIC
 from flare_core.placement.build import held
-from flare_core.placement.occupied import Held, group_of, occupied
 from flare_core.placement.order import value
-from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
-from flare_core.placement.score import score
+from flare_core.placement.packing import Ask, Loads, Packing, Problem
 from flare_core.placement.types import Outcome
-from flare_core.requirements.types import Requirements, Workload
+from flare_core.placement.worlds import World
+from flare_core.requirements.types import Workload
 from flare_core.solve.bounds import least_primary
 from flare_core.solve.cpsat import Run
 from flare_core.solve.prune import restrict
 from flare_core.solve.result import Search
-from flare_core.solve.starts import at_once
+from flare_core.solve.starts import beginnings
 
 MOST_MOMENTS = 200
 """Moments at which one intent is tried to begin."""
@@ -50,7 +49,7 @@ def later(
     together
         Searches for a plan of several intents that all begin now.
     single, at_moment
-        Search for the placement of one intent from now on, and now.
+        Search for the placement of one intent from now on, and now, beside nothing.
     """
     left = [i for i, loads in enumerate(found.packing) if not loads]
     waiting = [i for i, ask in enumerate(problem.asks) if _waits(ask) and len(ask.found)]
@@ -142,75 +141,36 @@ class _Queue:
 
     def placed(self, packing: Packing, order: Sequence[int]) -> Packing:
         """Return `packing` with the intents of `order` placed as early as there is room, in this order."""
-        busy = held(self.problem, packing)
+        busy = self._busy(packing)
         for i in order:
             packing, busy = self._with(packing, i, busy)
         return packing
 
     def _with(self, packing: Packing, i: int, busy: list[Held]) -> tuple[Packing, list[Held]]:
-        for moment in self._moments(i, busy)[:MOST_MOMENTS]:
+        for moment in beginnings(self.problem.asks[i], self.problem, busy)[:MOST_MOMENTS]:
             if _stopped(self.run):
                 break
             loads = self._at(i, moment, busy)
             if loads:
                 joined = (*packing[:i], loads, *packing[i + 1 :])
                 try:
-                    return joined, held(self.problem, joined)
+                    return joined, self._busy(joined)
                 except InternalError:  # its GPUs are taken later by who was placed before
                     continue
         return packing, busy
 
-    def _moments(self, i: int, busy: Sequence[Held]) -> list[int]:
-        """Return when an offer opens for a run or something ends, seconds after the plan, ascending."""
-        needs, inventory = self.problem.asks[i].needs, self.problem.inventory
-        now, known = int(needs.start.timestamp()), starts_by_code(needs, inventory)
-        codes = inventory.label["calendar"].codes[self.problem.asks[i].found.rows]
-        begins = [known[int(code)] for code in np.unique(codes)]
-        opens = {first - now for intervals in begins for first, _ in intervals}
-        ends = {one.end for one in busy if one.end is not None}
-        inside = {end for end in ends for intervals in begins for a, b in intervals if a <= end + now < b}
-        return sorted(opens | inside)
+    def _busy(self, packing: Packing) -> list[Held]:
+        return [*self.problem.inventory.busy, *held(self.problem, packing)]
 
     def _at(self, i: int, moment: int, busy: Sequence[Held]) -> Loads:
         """Return where an intent begins at a moment, beside all that runs then; none where no room is."""
         ask, batch = self.problem.asks[i], self.problem.asks[i].needs.workload is Workload.BATCH
-        needs = _begun(ask.needs, moment)
-        beside = [one for one in busy if one.meets(moment, None if batch else moment + (needs.length_s or 0))]
-        world = occupied(self.problem.inventory, beside)
-        found = screen(needs, world, alone=False)
-        balance = self.run.options.balance()
-        part = Problem((Ask(needs, found, score(needs, found, balance, scaled=True), ask.priority),), world)
-        search = self.single(part) if batch else self.at_moment(at_once(part))
-        own = part if batch else at_once(part)
-        moved = [self._moved(i, own.asks[0], world, load, beside) for load in search.packing[0]]
-        if None in moved:
-            return ()
-        return tuple(sorted(load._replace(start=load.start + moment) for load in moved if load))
-
-    def _moved(self, i: int, part: Ask, world: Inventory, load: Load, beside: Sequence[Held]) -> Load | None:
-        """Return a load in another world as one of the intent; None where no candidate is the like of it."""
-        ask, j = self.problem.asks[i], load.candidate
-        offer = int(part.found.rows[j])
-        number = world.groups.node(int(part.found.group[load.group]), load.node)
-        if world.whole["nodes"][offer] == ELASTIC:  # others have the first nodes
-            number += 1 + max((one.node for one in beside if one.offer == offer), default=-1)
-        group, node = group_of(self.problem.inventory, offer, number)
-        for g in np.flatnonzero(ask.found.group == group).tolist():
-            own = int(ask.found.group_candidate[g])
-            if _kind(ask, own) == _kind(part, j):
-                return Load(own, g, node, load.tasks, load.start)
-        return None
-
-
-def _kind(ask: Ask, j: int) -> tuple[int, int, bool, bool]:
-    found = ask.found
-    return int(found.efficiency_ppm[j]), int(found.missed[j]), bool(found.cut[j] >= 0), bool(found.spot[j])
-
-
-def _begun(needs: Requirements, moment: int) -> Requirements:
-    """Return the needs of an intent that begins at a moment."""
-    by = timedelta(seconds=moment)
-    return replace(needs, start=needs.start + by, end=None if needs.end is None else needs.end + by)
+        end = None if batch else moment + (ask.needs.length_s or 0)
+        beside = tuple(one for one in busy if one.meets(moment, end))
+        world = World(Problem((ask,), self.problem.inventory), moment, beside)
+        found = self.single(world.problem) if batch else self.at_moment(world.problem)
+        back = world.back(found.packing)
+        return () if back is None else back[0]
 
 
 def _stopped(run: Run) -> bool:

@@ -10,10 +10,11 @@ from flare_core.options import Options
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.requirements.types import Workload
-from flare_core.solve import lexicographic, waves
+from flare_core.solve import freed, lexicographic, waves
 from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.closed import close_gang, closed_form
 from flare_core.solve.cpsat import Run
+from flare_core.solve.freed import Plain
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
@@ -70,14 +71,16 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     if problem.several:
         return later(
             problem,
-            _hurried(problem, run, watch)
-            if overfull(problem)
-            else _all_at_once(problem, run, watch, ties=ties),
+            _now(problem, lambda part: _hurried_or_not(part, run, watch, ties=ties)),
             run,
-            together=lambda part: _all_at_once(part, run, None, ties=ties),
+            together=lambda part: _now(part, lambda now: _all_at_once(now, run, None, ties=ties)),
             single=lambda part: search_within(part, run, ties=ties),
-            at_moment=lambda part: _together(part, run, None, ties=ties),
+            at_moment=lambda part: _all_at_once(part, run, None, ties=ties),
         )
+    if problem.inventory.busy:
+        waves_too = problem.asks[0].needs.workload is Workload.BATCH
+        plain = search_within if waves_too else _all_at_once
+        return freed.search(problem, lambda part: plain(part, run, None, ties=ties))
     if not moves(problem.asks[0].needs):
         return _together(problem, run, watch, ties=ties)
     if problem.asks[0].needs.workload is Workload.BATCH:
@@ -87,6 +90,17 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     listed = moments(problem)
     tell = watch if len(listed) == 1 else None  # what is known of one moment is not known of all
     return best_of(problem, (_beginning(problem, moment, run, tell, ties=ties) for moment in listed))
+
+
+def _now(problem: Problem, plain: Plain) -> Search:
+    """Search for what begins now, beside what is busy."""
+    return freed.at(problem, 0, plain) if problem.inventory.busy else plain(problem)
+
+
+def _hurried_or_not(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
+    return (
+        _hurried(problem, run, watch) if overfull(problem) else _all_at_once(problem, run, watch, ties=ties)
+    )
 
 
 def _hurried(problem: Problem, run: Run, watch: Watch | None) -> Search:

@@ -6,7 +6,7 @@ it is the placement of one moment that is searched for; the best of these by the
 early end, is the answer. Without calendars the only moment is now.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from flare_core.candidates.times import ALWAYS, moves, starts_by_code
 from flare_core.inventory.calendar import Intervals
+from flare_core.inventory.held import Held
 from flare_core.inventory.types import Mask
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Packing, Problem
@@ -43,6 +44,20 @@ def moments(problem: Problem) -> list[Moment]:
         if not any(opened <= earlier for _, earlier in found):
             found.append((moment, opened))
     return [Moment(moment - now, np.isin(codes, list(opened))) for moment, opened in found]
+
+
+def beginnings(ask: Ask, problem: Problem, busy: Iterable[Held]) -> list[int]:
+    """Return when an offer opens for a run of an intent or something busy ends while one is open, ascending.
+
+    Seconds after the plan.
+    """
+    needs, inventory = ask.needs, problem.inventory
+    now, known = int(needs.start.timestamp()), starts_by_code(needs, inventory)
+    codes = inventory.label["calendar"].codes[ask.found.rows]
+    begins = [known[int(code)] for code in np.unique(codes)]
+    ends = {one.end for one in busy if one.end is not None}
+    opens = {first - now for intervals in begins for first, _ in intervals}
+    return sorted(opens | {end for end in ends if any(_within(own, end + now) for own in begins)})
 
 
 def _within(intervals: Intervals, moment: int) -> bool:

@@ -2,8 +2,10 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flare_core.quantities import parse_moment
 from flare_core.verify.capacity import Use, check_capacity
 from flare_core.verify.efficiency import check_efficiency
 from flare_core.verify.figures import check_figures
@@ -12,6 +14,7 @@ from flare_core.verify.preferences import check_preferences
 from flare_core.verify.prices import check_headroom, check_prices
 from flare_core.verify.proof import check_objective, check_status
 from flare_core.verify.rows import check_rows, check_tasks, check_warned
+from flare_core.verify.runs import Runs, check_runs, runs_of
 from flare_core.verify.terms import NEGOTIABLE, given_way, patched_by
 from flare_core.verify.told import (
     HasDocument,
@@ -39,6 +42,8 @@ def verify(
     inventory: "Inventory",
     *,
     origin: Origin = None,
+    current: HasDocument | Mapping[str, object] | None = None,
+    now: str | datetime | None = None,
 ) -> tuple[Violation, ...]:
     """Check a plan against the intents and the inventory that it was made for.
 
@@ -52,21 +57,48 @@ def verify(
         The inventory that was given to `place`.
     origin
         Where the consumer sits, as in `Options`; decides which latencies count as estimated.
+    current
+        The plan that was given to `place`, or its document: what runs of it is looked at as it was, and what
+        begins has to fit beside it.
+    now
+        The moment of the plan, with which nothing new may begin before it; needed beside ``current``.
 
     Returns
     -------
     tuple of Violation
         Everything that is wrong, in the order of the document; empty for a good plan.
         A document that is not of the right shape yields one violation, at the first field that is not.
+
+    Raises
+    ------
+    ValueError
+        If ``current`` is given without ``now``.
     """
+    moment = None if now is None else parse_moment(now).replace(microsecond=0)
+    runs = Runs()
     try:
-        told = read_told(plan if isinstance(plan, Mapping) else plan.to_dict())
+        document = _document(plan)
+        told = read_told(document)
+        if current is not None:
+            runs = runs_of(_document(current), _needed(moment))
     except Misshapen as misshapen:
         return (misshapen.violation,)
-    return tuple(_check(told, intents, inventory, origin))
+    return (*_check(told, intents, inventory, origin, runs), *check_runs(document, told, runs, moment))
 
 
-def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", origin: Origin) -> Violations:
+def _needed(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise ValueError("found current without now, expected the moment of the plan beside it")
+    return moment
+
+
+def _document(plan: HasDocument | Mapping[str, object]) -> Mapping[str, object]:
+    return plan if isinstance(plan, Mapping) else plan.to_dict()
+
+
+def _check(
+    told: Told, intents: Sequence["Intent"], inventory: "Inventory", origin: Origin, runs: Runs
+) -> Violations:
     names = [intent.workload.name for intent in intents]
     if [placed.intent for placed in told.placements] != names:
         found = (
@@ -77,6 +109,8 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
     yield from check_status(told)
     asked, uses = list(intents), list[Use]()
     for i, placed in enumerate(told.placements):
+        if placed.intent in runs.kept:
+            continue  # as it was, which is what is asked of it
         if placed.status == "placed":
             asked[i], used = yield from _check_given(intents[i], placed, told, inventory, origin)
             uses += used
@@ -89,8 +123,8 @@ def _check(told: Told, intents: Sequence["Intent"], inventory: "Inventory", orig
         for suggested in placed.suggestions:
             yield from _check_suggested(intents[i], suggested, told, inventory, origin)
     # Offers are made beside what is placed and beside each other.
-    yield from check_capacity(inventory, uses)
-    if len(intents) == 1:
+    yield from check_capacity(inventory, uses, runs.taken(inventory, intents))
+    if len(intents) == 1 and not runs.kept.keys() & {*names}:
         yield from check_objective(asked[0], told, uses)
 
 

@@ -6,7 +6,7 @@ are there already.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,16 +35,27 @@ class Guest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeGpus:
-    """What the inventory says of the GPUs of one node: how many, and what is on them already."""
+    """The GPUs of one node: how many, what the inventory says is on them, and which shares run there."""
 
     count: int
     free: frozenset[int]
     milli: Mapping[int, int]
     instances: Mapping[int, tuple[tuple[str, int], ...]]
+    running: Mapping[int, tuple[Share, ...]] = field(default_factory=dict)
 
     def free_slots(self, gpu: int, slots: int) -> int:
         """Return how many of a GPU's `slots` are free."""
-        return slots * (1000 if gpu in self.free else self.milli.get(gpu, 0)) // 1000
+        free = slots * (1000 if gpu in self.free else self.milli.get(gpu, 0)) // 1000
+        return free - sum(share.slots for share in self.running.get(gpu, ()))
+
+    def less(self, gpu: int, share: Share) -> "NodeGpus":
+        """Return the GPUs beside a task that runs on one of them."""
+        if not share.whole:
+            return replace(self, running={**self.running, gpu: (*self.running.get(gpu, ()), share)})
+        milli, instances = dict(self.milli), dict(self.instances)
+        milli.pop(gpu, None)
+        instances.pop(gpu, None)
+        return replace(self, free=self.free - {gpu}, milli=milli, instances=instances)
 
 
 def gpus_of(inventory: "Inventory", group: int, offer: "Offer") -> NodeGpus:
@@ -61,6 +72,12 @@ def gpus_of(inventory: "Inventory", group: int, offer: "Offer") -> NodeGpus:
             for each, _, _ in instances
         },
     )
+
+
+def all_gpus(offer: "Offer") -> NodeGpus:
+    """Return the GPUs of an unused node of an offer."""
+    count = offer.whole("gpu_count") or 0
+    return NodeGpus(count, frozenset(range(count)), {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +109,7 @@ def check_gpus(gpus: NodeGpus, running: Sequence[Guest], moment: datetime) -> Vi
 def _why_not(gpus: NodeGpus, gpu: int, held: Sequence[_Held]) -> str | None:
     """Return why a GPU cannot hold all of this, None where it can."""
     if any(each.share.whole for each in held):
-        if len(held) > 1 or gpu not in gpus.free:
+        if len(held) > 1 or gpu not in gpus.free or gpus.running.get(gpu):
             return "which a task has whole, and which is not free for it alone"
         return None
     offer = held[0].guest.offer
@@ -108,6 +125,7 @@ def _why_no_instances(gpus: NodeGpus, gpu: int, offer: "Offer", profiles: Sequen
     there = gpus.instances.get(gpu, ())
     if gpu not in gpus.free and not there:
         return "which is in use already"
-    if not fit(mig_parts(offer), there, profiles):
+    beside = [share.profile for share in gpus.running.get(gpu, ()) if share.profile]
+    if not fit(mig_parts(offer), there, [*profiles, *beside]):
         return f"on which {', '.join(profiles)} have no placement beside {list(there)}"
     return None

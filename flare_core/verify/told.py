@@ -46,7 +46,8 @@ class Violation:
     rule
         Short word for the kind: ``shape``, ``status``, ``tasks``, ``offer``, ``node``, ``gpus``, ``share``,
         ``capacity``, ``billing``, ``spot``, ``constraint``, ``preference``, ``price``, ``budget``, ``time``,
-        ``calendar``, ``figure``, ``headroom``, ``objective``, ``warning``, ``terms``, ``unsupported``.
+        ``calendar``, ``figure``, ``headroom``, ``objective``, ``warning``, ``terms``, ``current``,
+        ``unsupported``.
     path
         JSON path in the plan's document, ``placements.0.assignments.1.gpus``; for rule ``constraint`` that
         of the assignment, with the intent's path in the message.

@@ -25,6 +25,7 @@ FLOORS = (
     ("scale",),
     ("explanation",),
     ("negotiation",),
+    ("rolling",),
     ("engine",),
     ("why", "frontier"),
     ("client",),

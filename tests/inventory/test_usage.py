@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from flare_core.inventory.read import read_inventory
 from flare_core.inventory.types import Inventory
+from flare_core.inventory.write import to_document
 from tests.inventory.fleet import offer, read, read_one, skipped
 
 
@@ -166,7 +168,8 @@ def test_a_node_state_that_leaves_everything_free_is_a_fresh_node() -> None:
         ({"node": 0, "mig": [{"gpu": 4, "profile": "1g.5gb", "start": 0}]}, "node_states.0"),
         ({"node": 0, "cpu": "65"}, "node_states.0.cpu"),
         ({"node": 0, "memory": "257Mi"}, "node_states.0.memory"),
-        ({"node": 0, "until": "2026-01-15T00:00:00Z"}, "node_states.0.until"),
+        ({"node": 0, "until": "noon"}, "node_states.0.until"),
+        ({"node": 0, "until": 12}, "node_states.0.until"),
         ({"node": 0, "gpus": 3}, "node_states.0.gpus"),
         ("all", "node_states.0"),
     ],
@@ -176,9 +179,22 @@ def test_what_a_node_state_cannot_say(state: Any, place: str) -> None:
     assert warning.startswith(f"offers.1.{place}: ")
 
 
-def test_capacity_that_comes_free_later_is_refused_clearly() -> None:
-    [warning] = skipped(node_states=[{"node": 0, "until": "2026-01-15T00:00:00Z"}])
-    assert "not supported yet" in warning
+def test_what_is_used_until_when_is_read_and_written() -> None:
+    states = [
+        {"node": 0, "free_gpus": [1], "until": "2026-01-15T01:00:00+01:00"},
+        {"node": 1, "free_gpus": [1], "until": "2026-01-15T00:00:00.5Z"},
+        {"node": 2, "free_gpus": [1]},
+        {"node": 3, "until": "2026-01-15T00:00:00Z"},
+    ]
+    inventory = read(offer(nodes=4, gpu__count=2, node_states=states))
+    assert inventory.groups.until == {0: 1768435200, 1: 1768435201}  # nothing is used of the last
+    written: Any = to_document(inventory)["offers"]
+    assert [state.get("until") for state in written[0]["node_states"]] == [
+        "2026-01-15T00:00:00Z",
+        "2026-01-15T00:00:01Z",
+        None,
+    ]
+    assert to_document(read_inventory({"version": 1, "offers": written}))["offers"] == written
 
 
 def test_a_node_is_described_once() -> None:

@@ -26,7 +26,7 @@ def problem_of(world: World) -> Problem:
     intents = [flare.read_intent(intent) for intent in world.intents]
     inventory = flare.read_inventory({"version": 1, "offers": list(world.offers)})
     options = Options(weights=world.weights, priorities=world.priorities)
-    return engine._problem(intents, inventory, parse_moment(NOW), options)
+    return engine._problem(intents, inventory, parse_moment(NOW), options, several=len(intents) > 1)
 
 
 def searched(problem: Problem) -> Packing:

@@ -96,6 +96,16 @@ def _assumptions(path: str) -> Mapping[str, object]:
     return document
 
 
+def read_plan(path: str) -> dict[str, object]:
+    """Read a plan as it was printed."""
+    from flare_core.errors import OptionsError, found_expected
+
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise OptionsError(path, found_expected(document, "the document of a plan, an object"))
+    return dict(document)
+
+
 def _demo_with(assumptions: Mapping[str, object]) -> "Inventory":
     from flare_core import read_inventory
     from flare_core.inventory.demo import demo_inventory

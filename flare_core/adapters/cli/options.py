@@ -46,6 +46,15 @@ Now: TypeAlias = Annotated[
         metavar="ISO", rich_help_panel=_READING, help="When the plan is made. \\[default: the present]"
     ),
 ]
+Current: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--current",
+        metavar="PLAN",
+        rich_help_panel=_READING,
+        help="A plan as printed by place --json: what of it runs stays where it is.",
+    ),
+]
 Origin: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ from flare_core.adapters.cli.inputs import (
     now_or,
     read_intent_files,
     read_offers,
+    read_plan,
     tell_warnings,
 )
 from flare_core.adapters.cli.output import emit_drawn, emit_json, note, status_of
@@ -22,6 +23,7 @@ def place(
     assume: opt.Assume = None,
     usd_eur: opt.UsdEur = None,
     now: opt.Now = None,
+    current: opt.Current = None,
     origin: opt.Origin = None,
     seed: opt.Seed = None,
     time_limit: opt.TimeLimit = None,
@@ -45,13 +47,14 @@ def place(
       flare place intent.json
       flare place intent.json -i offers.json --origin DE --explain
       flare place a.json b.json -i catalogs/ --usd-eur 0.92 --assume known.json
+      flare place intents.json --current plan.json --json > next.json
       cat intents.jsonl | flare place - --json --now 2026-01-15T10:35:00Z --weights cost=0.7,carbon=0.3
     """
     import flare_core as flare
     from flare_core.adapters.cli.progress import watched
 
     files = inventory or []
-    check_stdin(*intents, *files)
+    check_stdin(*intents, *files, *([current] if current else []))
     settings = opt.search_options(
         seed=seed,
         time_limit=time_limit,
@@ -64,8 +67,11 @@ def place(
     asked = read_intent_files(intents)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
     tell_warnings(offers)
+    before = None if current is None else read_plan(current)
     moment, solve = now_or(now), flare.place  # named here, as loading the solver is no part of solving
-    plan = watched(lambda given: solve(asked, offers, now=moment, options=given), settings, not no_live)
+    plan = watched(
+        lambda given: solve(asked, offers, now=moment, current=before, options=given), settings, not no_live
+    )
     if as_json:
         if not files:
             note(DEMO)
