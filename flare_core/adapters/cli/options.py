@@ -103,6 +103,12 @@ AsJson: TypeAlias = Annotated[
     bool,
     typer.Option("--json", rich_help_panel=SHOWING, help="Print exactly one JSON document, nothing else."),
 ]
+Explain: TypeAlias = Annotated[
+    bool, typer.Option("--explain", rich_help_panel=SHOWING, help="Show what each rule removed.")
+]
+NoLive: TypeAlias = Annotated[
+    bool, typer.Option("--no-live", rich_help_panel=SHOWING, help="No bound and gap while solving.")
+]
 Debug: TypeAlias = Annotated[
     bool, typer.Option("--debug", rich_help_panel=SHOWING, help="Show the traceback of an internal error.")
 ]

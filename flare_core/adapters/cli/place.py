@@ -1,6 +1,6 @@
 """``flare place``."""
 
-from typing import Annotated
+from functools import partial
 
 import typer
 
@@ -32,12 +32,8 @@ def place(
     weights: opt.Weights = None,
     priority: opt.Priorities = None,
     as_json: opt.AsJson = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", rich_help_panel=opt.SHOWING, help="Show what each rule removed.")
-    ] = False,
-    no_live: Annotated[
-        bool, typer.Option("--no-live", rich_help_panel=opt.SHOWING, help="No bound and gap while solving.")
-    ] = False,
+    explain: opt.Explain = False,
+    no_live: opt.NoLive = False,
     debug: opt.Debug = False,
 ) -> None:
     """Place intents on offers, all of them together.
@@ -47,14 +43,13 @@ def place(
       flare place intent.json
       flare place intent.json -i offers.json --origin DE --explain
       flare place a.json b.json -i catalogs/ --usd-eur 0.92 --assume known.json
-      flare place intents.json --current plan.json --json > next.json
       cat intents.jsonl | flare place - --json --now 2026-01-15T10:35:00Z --weights cost=0.7,carbon=0.3
     """
     import flare_core as flare
     from flare_core.adapters.cli.progress import watched
 
     files = inventory or []
-    check_stdin(*intents, *files, *([current] if current else []))
+    check_stdin(*intents, *files, current or "")
     settings = opt.search_options(
         seed=seed,
         time_limit=time_limit,
@@ -67,11 +62,9 @@ def place(
     asked = read_intent_files(intents)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
     tell_warnings(offers)
-    before = None if current is None else read_plan(current)
-    moment, solve = now_or(now), flare.place  # named here, as loading the solver is no part of solving
-    plan = watched(
-        lambda given: solve(asked, offers, now=moment, current=before, options=given), settings, not no_live
-    )
+    before, moment = None if current is None else read_plan(current), now_or(now)
+    solve = partial(flare.place, asked, offers, now=moment, current=before)  # loads the solver
+    plan = watched(lambda given: solve(options=given), settings, not no_live)
     if as_json:
         if not files:
             note(DEMO)
