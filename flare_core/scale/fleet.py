@@ -252,6 +252,16 @@ class State:
         """Free what such a task took."""
         self._move(classes, task_class, node, gpus, 1)
 
+    def has_room(self, classes: Classes, task_class: int, node: int, gpus: int) -> bool:
+        """Return whether a node and a set of its GPUs have enough free for a task, whatever the model."""
+        free = self.milli[node].tolist()
+        wanted = [g for g in range(gpus.bit_length()) if gpus >> g & 1]
+        return bool(
+            self.cpu_milli[node] >= classes.cpu_milli[task_class]
+            and self.memory_mib[node] >= classes.memory_mib[task_class]
+            and all(g < len(free) and free[g] >= classes.milli[task_class] for g in wanted)
+        )
+
     def _move(self, classes: Classes, task_class: int, node: int, gpus: int, sign: int) -> None:
         self.cpu_milli[node] += sign * classes.cpu_milli[task_class]
         self.memory_mib[node] += sign * classes.memory_mib[task_class]

@@ -65,11 +65,13 @@ class Fragmentation:
         shared = kinds[classes.gpus[kinds] > 0]
         weight = count[classes.gpus[kinds] > 0]
         levels, cores = np.unique(classes.milli[shared]), np.unique(classes.cpu_milli[shared])
-        table = np.zeros((len(fleet.models), len(cores) + 1, len(levels), fleet.width + 1), np.int64)
+        # One model at least, so that nodes without GPUs have something to look into.
+        shape = (max(1, len(fleet.models)), len(cores) + 1, len(levels), fleet.width + 1)
+        table = np.zeros(shape, np.int64)
         for kind, tasks in zip(shared.tolist(), weight.tolist(), strict=True):
             level = np.searchsorted(levels, classes.milli[kind])
             enough = 1 + np.searchsorted(cores, classes.cpu_milli[kind])
-            table[classes.allowed[kind], enough:, level, classes.gpus[kind] :] += tasks
+            table[: len(fleet.models)][classes.allowed[kind], enough:, level, classes.gpus[kind] :] += tasks
         return cls(fleet, levels, cores, table.reshape(-1), int(count.sum()))
 
     def of_nodes(self, state: State) -> FloatArray:

@@ -13,12 +13,13 @@ it came from, if that has room still.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from flare_core.inventory.types import IntArray, Mask
-from flare_core.scale.fleet import Classes, Fleet, Seats, State
+from flare_core.scale.fleet import REFUSED, Classes, Fleet, Seats, State
 from flare_core.scale.fragmentation import Fragmentation
 from flare_core.scale.policies import GradientDescent, Scored, Seat
 
@@ -26,8 +27,9 @@ WASTE = 0.25
 """The most of a slot's share of a GPU that a task of another class may leave unused."""
 _UNBEGUN = 2**20
 """Comes after every number of open slots of a node."""
-_Slot = tuple[int, int, int]
+Slot = tuple[int, int, int]
 """Class, node, GPUs."""
+Json = dict[str, list[list[int]]]
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +64,7 @@ class Guided:
     _alike: dict[int, list[int]] = field(default_factory=dict)
     _open: IntArray = field(init=False)
     _begun: Mask = field(init=False)
-    _held: dict[_Slot, list[_Slot]] = field(default_factory=lambda: defaultdict(list))
+    _held: dict[Slot, list[Slot]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         scorer = GradientDescent(self.fragmentation)
@@ -77,6 +79,44 @@ class Guided:
         for slot in zip(slots.task_class.tolist(), slots.node.tolist(), slots.gpus.tolist(), strict=True):
             self._reopen(slot)
 
+    def slots(self) -> list[Slot]:
+        """Return the open slots."""
+        return [
+            (like, node, gpus)
+            for like, slots in sorted(self._slots.items())
+            for node in sorted(slots.gpus)
+            for gpus in slots.gpus[node]
+        ]
+
+    def dump(self) -> Json:
+        """Return what is held open and what became of the rest, for `load`."""
+        return {
+            "slots": [[*slot] for slot in self.slots()],
+            "held": [[*seat, *slot] for seat, slots in self._held.items() for slot in slots],
+            "begun": [np.flatnonzero(self._begun).tolist()],
+        }
+
+    def load(self, dumped: Json, nodes: Mapping[int, int] | None = None) -> None:
+        """Hold open what another policy of the same classes did, as far as there is room.
+
+        Parameters
+        ----------
+        dumped
+            What it held.
+        nodes
+            The node here of each node there; without it they are the same.
+        """
+        nodes = {node: node for node in range(len(self.fleet))} if nodes is None else nodes
+        suits = self.classes.suits(self.fleet)
+        for like, node, gpus in dumped["slots"]:
+            slot = (like, nodes.get(node, REFUSED), gpus)
+            if slot[1] != REFUSED and suits[like, slot[1]] and self._spare.has_room(self.classes, *slot):
+                self._reopen(slot)
+        for j, node, gpus, like, _, mask in dumped["held"]:
+            if (here := nodes.get(node)) is not None:
+                self._held[j, here, gpus].append((like, here, mask))
+        self._begun[[nodes[node] for node in dumped["begun"][0] if node in nodes]] = True
+
     def seat(self, task_class: int) -> Seat | None:
         seat = self._in_a_slot(task_class)
         if seat is None and (seat := self._beside.choose(task_class)) is not None:
@@ -86,12 +126,15 @@ class Guided:
             self._give_way(seat[0])
         return seat
 
+    def seat_many(self, task_classes: Sequence[int]) -> list[Seat | None]:
+        return [self.seat(each) for each in task_classes]
+
     def free(self, task_class: int, node: int, gpus: int) -> None:
         self._over.free(task_class, node, gpus)
         self._beside.free(task_class, node, gpus)
         if slots := self._held.get((task_class, node, gpus)):
             slot = slots.pop()
-            if self._has_room(slot):
+            if self._spare.has_room(self.classes, *slot):
                 self._reopen(slot)
 
     def extend(self, classes: Classes) -> None:
@@ -139,7 +182,7 @@ class Guided:
             policy.changed(seat[0])
         self._begun[seat[0]] = True
 
-    def _reopen(self, slot: _Slot) -> None:
+    def _reopen(self, slot: Slot) -> None:
         like, node, gpus = slot
         self._spare.take(self.classes, like, node, gpus)
         self._beside.changed(node)
@@ -152,7 +195,7 @@ class Guided:
         slots.gpus[node].append(gpus)
         self._open[node] += 1
 
-    def _close(self, slot: _Slot) -> None:
+    def _close(self, slot: Slot) -> None:
         """Close a slot: what it claimed is spare."""
         like, node, gpus = slot
         self._spare.give(self.classes, like, node, gpus)
@@ -162,15 +205,6 @@ class Guided:
         slots.left -= 1
         slots.gpus[node].remove(gpus)
         self._open[node] -= 1
-
-    def _has_room(self, slot: _Slot) -> bool:
-        like, node, gpus = slot
-        wanted = (gpus >> np.arange(self.fleet.width)) & 1
-        return bool(
-            self._spare.cpu_milli[node] >= self.classes.cpu_milli[like]
-            and self._spare.memory_mib[node] >= self.classes.memory_mib[like]
-            and (self._spare.milli[node] >= wanted * self.classes.milli[like]).all()
-        )
 
     def _give_way(self, node: int) -> None:
         """Close slots of a node until there is room for the rest: of those that help, the smallest first."""

@@ -4,7 +4,7 @@ A policy owns what is free. Nearly all of that is as it was when a class was las
 each class are kept, and only the nodes that changed are scored again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,9 @@ class Policy(Protocol):
 
     def seat(self, task_class: int) -> Seat | None:
         """Seat a task, and return where it sits; None where it fits nowhere."""
+
+    def seat_many(self, task_classes: Sequence[int]) -> list[Seat | None]:
+        """Seat tasks that have arrived together."""
 
     def free(self, task_class: int, node: int, gpus: int) -> None:
         """Free what a task that this policy has seated took."""
@@ -89,6 +92,9 @@ class Scored:
             self.state.take(self.classes, task_class, *seat)
             self.changed(seat[0])
         return seat
+
+    def seat_many(self, task_classes: Sequence[int]) -> list[Seat | None]:
+        return [self.seat(each) for each in task_classes]
 
     def free(self, task_class: int, node: int, gpus: int) -> None:
         self.state.give(self.classes, task_class, node, gpus)
