@@ -1,6 +1,8 @@
 """The gateway's own floors: what is below knows nothing of what is above, and all of it is given the time."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,20 @@ def test_the_time_and_the_settings_are_arguments(module: Path) -> None:
     source = ast.parse((PACKAGE / module).read_text())
     used = {ast.unparse(node) for node in ast.walk(source) if isinstance(node, ast.Attribute)}
     assert not used & (UNREPEATABLE | READERS)
+
+
+LOADED = """
+import sys
+from flare_core.adapters.gateway.work import solving
+solver = {"sqlalchemy", "starlette", "pydantic_settings", "alembic"} & sys.modules.keys()
+for name in [name for name in sys.modules if name.split(".")[0] in ("ortools", "pandas")]:
+    del sys.modules[name]
+from flare_core.adapters.gateway import app, logs
+print(*solver, *({"alembic", "rich", "ortools", "pandas"} & sys.modules.keys()))
+"""
+
+
+def test_a_process_loads_what_it_works_with() -> None:
+    """Until a gateway has started again, nobody is served: neither it nor its solver loads the other's."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -12,19 +12,18 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, TextIO
 
-import structlog
-from structlog.typing import EventDict, WrappedLogger
-
 from flare_core.adapters.gateway.settings import HIDDEN, Settings
 
+Event = dict[str, Any]
 LONGEST_LINE: Final = 4096
 """Bytes, with the newline: what Linux writes to a pipe in one piece."""
 
@@ -37,6 +36,9 @@ _DEEPEST: Final = 3
 _FIRST: Final = ("timestamp", "level", "event", "logger", "pid")
 _EXCEPTION: Final = "exception"
 _OWN: Final = ("flare_core", "uvicorn")
+_CONTEXT: ContextVar[Mapping[str, str]] = ContextVar("flare_log_context")
+_NO_EXTRA: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
+"""What every record has, and uvicorn's own for terminals."""
 
 _SECRET_NAMES: Final = re.compile(
     r"(?i)authorization|cookie|passw|secret|credential|kubeconfig|private|api_?key|token$|^(env|document|body)$"
@@ -74,34 +76,45 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 def formatter(settings: Settings) -> logging.Formatter:
     """Return what writes an event in the format of the settings."""
-    draw: Callable[[EventDict], str] = _json if settings.log_format == "json" else _text
-
-    def render(_: WrappedLogger, __: str, event: EventDict) -> str:
-        return _fitting(event, draw)
-
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _add_process,
-            structlog.processors.format_exc_info,
-        ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-    )
+    return _Formatter(_json if settings.log_format == "json" else _text)
 
 
-def context(**fields: str) -> AbstractContextManager[None]:
-    """Say these with every event of the block, in threads and tasks that it starts too.
+class _Formatter(logging.Formatter):
+    """Makes an event of a record, and a line of the event."""
+
+    def __init__(self, draw: Callable[[Event], str]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: Event = {
+            **_CONTEXT.get({}),
+            **{name: value for name, value in vars(record).items() if name not in _NO_EXTRA},
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            "pid": record.process,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            event[_EXCEPTION] = self.formatException(record.exc_info)
+        return _fitting(event, self._draw)
+
+
+@contextmanager
+def context(**fields: str) -> Iterator[None]:
+    """Say these with every event of the block, in tasks that it starts too.
 
     Examples
     --------
     >>> with context(request_id="req-1", user="ada"):
     ...     logging.getLogger(__name__).debug("accepted", extra={"intent": "intent-1"})
     """
-    return structlog.contextvars.bound_contextvars(**fields)
+    before = _CONTEXT.set({**_CONTEXT.get({}), **fields})
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(before)
 
 
 def redact(text: str) -> str:
@@ -120,13 +133,7 @@ def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Tra
         logging.getLogger("flare_core").critical("uncaught", exc_info=(kind, error, trace))
 
 
-def _add_process(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event["_record"]
-    event.pop("color_message", None)  # uvicorn's, for terminals
-    return {**event, "pid": record.process}
-
-
-def _fitting(event: EventDict, draw: Callable[[EventDict], str]) -> str:
+def _fitting(event: Event, draw: Callable[[Event], str]) -> str:
     """Return an event as text that is short enough."""
     for longest in _LENGTHS:
         line = draw(_ordered(_plain(event, longest)))
@@ -136,7 +143,7 @@ def _fitting(event: EventDict, draw: Callable[[EventDict], str]) -> str:
     return draw({**_plain(core, _LENGTHS[-1]), "cut": True})
 
 
-def _ordered(event: EventDict) -> EventDict:
+def _ordered(event: Event) -> Event:
     return {name: event[name] for name in (*_FIRST, *sorted(event.keys() - {*_FIRST})) if name in event}
 
 
@@ -188,12 +195,12 @@ def _shown(value: object) -> str:
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
-def _json(event: EventDict) -> str:
+def _json(event: Event) -> str:
     """Return an event as ASCII: whatever could steer a terminal or break a line is escaped."""
     return json.dumps(event, ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
 
 
-def _text(event: EventDict) -> str:
+def _text(event: Event) -> str:
     """Return an event for people: one line, and an exception's lines below it, indented."""
     said, trace = dict(event), event.get(_EXCEPTION)
     head = [str(said.pop(name, "")) for name in _FIRST[:3]]

@@ -13,7 +13,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from flare_core.adapters.gateway.settings import Settings
-from flare_core.adapters.gateway.store import Store, downgrade, newest, open_store, schema_of, upgrade
+from flare_core.adapters.gateway.store import Store, open_store
+from flare_core.adapters.gateway.store.upgrade import downgrade, newest, schema_of, upgrade
 from tests.conftest import ROOT
 from tests.gateway.promises.audit import history_faults, read_books
 from tests.gateway.promises.fleets import tell

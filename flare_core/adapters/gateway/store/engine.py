@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from flare_core.adapters.gateway.errors import UnavailableError
 from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.settings import Settings
-from flare_core.adapters.gateway.store.upgrade import upgrade
+from flare_core.adapters.gateway.store.tables import NEWEST, REVISION
 
 _MODE: Final = "flare_mode"
 _WRITERS = 0x464C415245  # "FLARE": the number of the one lock that writers take
@@ -151,7 +151,17 @@ def migrate(store: Store) -> None:
         If it does not answer, or a newer version has written it.
     """
     with store.write("migrate") as connection:
-        upgrade(connection)
+        if _schema(connection) != NEWEST:
+            from flare_core.adapters.gateway.store.upgrade import upgrade  # takes as long as all else here
+
+            upgrade(connection)
+
+
+def _schema(connection: Connection) -> str | None:
+    """Return the revision of the schema; None where there is none."""
+    if not inspect(connection).has_table(REVISION.name):
+        return None
+    return connection.execute(select(REVISION.c.version_num)).scalar()
 
 
 def _engine(settings: Settings) -> Engine:

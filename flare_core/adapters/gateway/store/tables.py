@@ -20,9 +20,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
+NEWEST = "0002"
+"""The migration that makes the tables as they are here."""
+REVISION = table("alembic_version", column("version_num"))
+"""Where Alembic notes the migration that a store is at."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 

@@ -26,12 +26,12 @@ def main(descriptor: int, memory_mib: int) -> None:
     most = round(memory_mib * _SHARE) * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold what users keep secret
-    os.nice(10)  # who answers goes before who searches
     connection = Connection(descriptor)
     asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, asked), daemon=True).start()
     from flare_core.adapters.gateway.work import solving  # loads the solver: paid before the first request
 
+    os.nice(10)  # who answers goes before who searches; but to be ready is what everybody waits for
     connection.send_bytes(READY)
     inventory: Inventory | None = None
     while True:
