@@ -14,7 +14,7 @@ import numpy as np
 
 from flare_core.inventory.openb import read_openb_pods
 from flare_core.inventory.types import IntArray
-from flare_core.scale.fleet import Classes, Fleet
+from flare_core.scale.fleet import REFUSED, WHOLE, Classes, Fleet, Seats
 
 FOLDER = "openb"
 LISTS = ("default", "gpuspec33", "multigpu20")
@@ -55,3 +55,11 @@ def read(data: Path, name: str = "default") -> Trace:
     order = sorted(range(len(pods)), key=pods.names.__getitem__)
     classes, tasks = Classes.of(pods.cpu_milli, pods.memory_mib, pods.num_gpu, pods.gpu_milli, allowed)
     return Trace(fleet, classes, tasks[order])
+
+
+def accepted(classes: Classes, seats: Seats) -> dict[str, float]:
+    """Return the share of the tasks that sit somewhere, by what they ask of GPUs."""
+    gpus, milli = classes.gpus[seats.task_class], classes.milli[seats.task_class]
+    sets = {"no GPU": gpus == 0, "a part": (gpus == 1) & (milli < WHOLE), "810 of 1000": milli == 810}
+    sets |= {"1 GPU": (gpus == 1) & (milli == WHOLE), "more": gpus > 1}
+    return {name: float((seats.node[of] != REFUSED).mean()) for name, of in sets.items() if of.any()}

@@ -17,7 +17,7 @@ import numpy as np
 from flare_core.inventory.types import IntArray
 from flare_core.scale.assign import assigning
 from flare_core.scale.batch import plan_counts
-from flare_core.scale.fleet import Classes, Fleet, State
+from flare_core.scale.fleet import Classes, Fleet, Seats, State
 from flare_core.scale.fragmentation import Fragmentation
 from flare_core.scale.guided import Guided
 from flare_core.scale.policies import Maker, best_fit, first_match, gradient_descent
@@ -46,10 +46,19 @@ class Planned:
     effort: float = 0.0
 
     def __call__(self, fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Guided:
+        return following(self.slots(fleet, classes, forecast, state), fleet, classes, forecast, state)
+
+    def slots(self, fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Seats:
+        """Return the plan."""
         wanted = scaled(forecast, classes, self.share * float(state.milli.sum()))
-        policy = Guided(fleet, classes, state, Fragmentation.of(fleet, classes, forecast))
-        policy.hold(plan_counts(fleet, classes, wanted, state=state, effort=self.effort))
-        return policy
+        return plan_counts(fleet, classes, wanted, state=state, effort=self.effort)
+
+
+def following(slots: Seats, fleet: Fleet, classes: Classes, forecast: IntArray, state: State) -> Guided:
+    """Return the policy that follows a plan."""
+    policy = Guided(fleet, classes, state, Fragmentation.of(fleet, classes, forecast))
+    policy.hold(slots)
+    return policy
 
 
 MAKERS: Mapping[str, Maker] = MappingProxyType(

@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MEASURING = "Measuring"
+_TABLES = {
+    "engine": "benchmarks.table",
+    "gateway": "benchmarks.gateway.table",
+    "openb": "benchmarks.openb_table",
+}
 
 
 def bench(
     what: Annotated[
         str,
-        typer.Argument(metavar="[engine|gateway]", help="Placing intents, or the gateway under load."),
+        typer.Argument(
+            metavar="[engine|gateway|openb]",
+            help="Placing intents, the gateway under load, or thousands of tasks of the openb trace.",
+        ),
     ] = "engine",
     data: Annotated[
         str | None,
@@ -35,6 +43,12 @@ def bench(
         list[str] | None,
         typer.Option(metavar="NAME", rich_help_panel=_MEASURING, help="Some of the rows. May be repeated."),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", rich_help_panel=_MEASURING, help="All the rows of openb, those that take long as well."
+        ),
+    ] = False,
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
@@ -48,15 +62,14 @@ def bench(
       flare bench
       flare bench --only single --only import --json
       flare bench gateway --only submit
+      flare bench openb --all
     """
-    _check("what", [what], ("engine", "gateway"))
-    table, wanted = (
-        _module("benchmarks.table" if what == "engine" else "benchmarks.gateway.table"),
-        only or [],
-    )
-    _check("only", wanted, tuple(table.GROUPS))
+    _check("what", [what], tuple(_TABLES))
+    table = _module(_TABLES[what])
+    _check("only", only or [], tuple(table.GROUPS))
+    wanted = only or (table.QUICK if what == "openb" and not everything else tuple(table.GROUPS))
     rows = []
-    for row in table.measured(*([table.data_folder(data)] if what == "engine" else []), wanted):
+    for row in table.measured(*([] if what == "gateway" else [table.data_folder(data)]), wanted):
         note(f"measured: {row.what}")
         rows.append(row)
     if as_json:
