@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -35,6 +36,8 @@ _SUPERVISOR_S: Final = 0.7
 _HEALTH_S: Final = 10
 """Silence after which a worker is taken for hung; a signal waits as long for one that is just starting."""
 _METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
+_FOLDED: Final = re.compile(rb"(?:[^\r\n]+\r?\n)+[ \t]")
+"""A head in which a line begins with a space, before the empty line that ends it."""
 _log = logging.getLogger(__name__)
 
 
@@ -148,6 +151,16 @@ class PatientNoMore(H11Protocol):
             self._wait()
         else:
             self._wait_no_more()
+
+    def handle_events(self) -> None:
+        """Refuse a head with a line that goes on in the next one: not everybody before us reads it as we do.
+
+        RFC 9112, section 5.2: a server refuses it, or reads a space.
+        """
+        if self.conn.their_state is h11.IDLE and _FOLDED.match(self.conn.trailing_data[0]):
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        super().handle_events()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""

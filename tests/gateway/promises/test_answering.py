@@ -73,5 +73,5 @@ def test_r11_too_much_at_once_is_refused_in_time(sqlite_url: str, tmp_path: Path
 
 
 @pytest.mark.t1
-def test_r11_too_much_at_once_is_refused_in_time_at_full_count(sqlite_url: str, tmp_path: Path) -> None:
-    r11(sqlite_url, tmp_path, number=1000, limit_s=2, idle_within_s=5, count=4)
+def test_r11_too_much_at_once_is_refused_in_time_at_full_count(url: str, tmp_path: Path) -> None:
+    r11(url, tmp_path, number=1000, limit_s=2, idle_within_s=5, count=4)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from benchmarks.gateway import loads
 from benchmarks.scenarios import market
 from flare_core import read_intent, read_inventory
+from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.work.request import Request
 from flare_core.adapters.gateway.work.solver import Solver, SolverDiedError
 from flare_core.inventory.fields import canonical_json
@@ -25,8 +27,9 @@ from tests.gateway.promises.fleets import fleet, tell
 from tests.gateway.promises.launch import memory_mib
 from tests.gateway.promises.load import Json, intent, job, tokens_for
 
-LARGEST = 1_000
-"""Tasks of the largest intent that is timed."""
+OFFERS = 5_000
+AGAIN = 4
+"""How often a search is repeated that was late: it is so if it is most times."""
 BUSY_S = 3.0
 """How late a machine may be that is busy with all the other tests."""
 
@@ -39,24 +42,21 @@ def solver() -> Iterator[Solver]:
     solver.stop()
 
 
-def request(limit_s: float, *documents: Json) -> Request:
+def request(limit_s: float, *documents: Json, effort: float | None = None) -> Request:
     texts = tuple(canonical_json(read_intent(json.dumps(d)).to_dict()) for d in documents)
-    return Request(kind="solve", documents=texts, held=(), now=datetime.now(UTC), limit_s=limit_s)
+    now = datetime.now(UTC)
+    return Request(kind="solve", documents=texts, held=(), now=now, limit_s=limit_s, effort=effort)
 
 
-def asked(solver: Solver, inventory: Inventory, limit_s: float, *documents: Json) -> float:
+def asked(
+    solver: Solver, inventory: Inventory, limit_s: float, *documents: Json, effort: float | None = None
+) -> float:
     """Return how long a search took, from outside: built, solved and checked."""
-    wanted = request(limit_s, *documents)
+    wanted = request(limit_s, *documents, effort=effort)
     began = perf_counter()
     found = solver.ask(wanted, inventory)
     assert "outcomes" in found, found
     return perf_counter() - began
-
-
-def largest() -> tuple[Inventory, Json]:
-    document = loads.hard("largest", LARGEST)
-    document["intent"]["constraints"]["max_hourly_cost"] = "5000000 EUR"
-    return read_inventory(loads.hard_offers(300)), document
 
 
 def any_of(rng: random.Random, name: str) -> Json:
@@ -71,27 +71,55 @@ def any_of(rng: random.Random, name: str) -> Json:
     return intent(name, gpu, scaling={"min_replicas": tasks, "max_replicas": tasks}, **some)
 
 
-def r8(solver: Solver, models: int, slack_s: float) -> None:
+def allowed_s(limit_s: float) -> float:
+    return limit_s + max(0.25, limit_s / 10)
+
+
+def r8(solver: Solver, models: int, late_s: float = 0.0) -> None:
+    """Search for many small ones, one after another."""
     rng, limit_s = random.Random(8), 0.3
-    inventory, document = largest()
-    asked(solver, inventory, 2.0, loads.hard("warm", 5))
-    took = {"largest": asked(solver, inventory, 2.0, document) - 2.0}
+    asked(solver, read_inventory(loads.hard_offers()), 2.0, loads.hard("warm", 5))
     worlds = [read_inventory({"version": 1, "offers": list(market(200, seed))}) for seed in range(4)]
+    took_s, late = list[float](), dict[int, list[float]]()
     for number in range(models):
         world = worlds[number * len(worlds) // models]
         documents = [any_of(rng, f"i{n}") for n in range(rng.choice((1, 1, 2, 4)))]
-        took[f"{number}"] = asked(solver, world, limit_s, *documents) - limit_s
-    tell("R8", models=models, over_s=max(took.values()), largest_s=took["largest"])
-    assert {name: over for name, over in took.items() if over > slack_s} == {}
+        took_s.append(asked(solver, world, limit_s, *documents))
+        if took_s[-1] > allowed_s(limit_s) + late_s:  # the search, or the machine just then?
+            again = [asked(solver, world, limit_s, *documents) for _ in range(AGAIN)]
+            late[number] = [took_s[-1], *again]
+    longest_s = max(took_s)
+    tell("R8", models=models, longest_s=longest_s, allowed_s=allowed_s(limit_s), asked_again=late)
+    assert [number for number, all_s in late.items() if median(all_s) > allowed_s(limit_s) + late_s] == []
+
+
+def r8_largest(solver: Solver, tasks: int, offers: int, limit_s: float, late_s: float = 0.0) -> float:
+    """Search for the largest as long as there is time: no measure of effort ends it sooner."""
+    inventory, document = read_inventory(loads.hard_offers(offers)), loads.hard("largest", tasks)
+    document["intent"]["constraints"]["max_hourly_cost"] = "50000000 EUR"
+    asked(solver, inventory, 2.0, loads.hard("warm", 5))
+    took_s = asked(solver, inventory, limit_s, document, effort=1e6)
+    tell("R8", tasks=tasks, offers=offers, took_s=took_s, allowed_s=allowed_s(limit_s))
+    assert took_s <= allowed_s(limit_s) + late_s
+    return took_s
 
 
 def test_r8_a_search_keeps_its_time(solver: Solver) -> None:
     r8(solver, 20, BUSY_S)
+    r8_largest(solver, 500, 100, 1.0, BUSY_S)
 
 
 @pytest.mark.t1
 def test_r8_every_search_keeps_its_time(solver: Solver) -> None:
-    r8(solver, 1000, 0.25)
+    r8(solver, 1000)
+
+
+@pytest.mark.t1
+def test_r8_the_largest_search_keeps_its_time(solver: Solver) -> None:
+    """The largest intent that is admitted, in the time that a search has, where nothing is set."""
+    settings = Settings(store_url="sqlite://")
+    limit_s = settings.solve_time_limit_s
+    assert r8_largest(solver, settings.max_tasks, OFFERS, limit_s) > limit_s / 2  # else nothing was timed
 
 
 def test_r8_a_solver_that_does_not_end_is_ended(solver: Solver) -> None:

@@ -61,11 +61,7 @@ class Site:
 def site(tmp_path: Path, sqlite_url: str) -> Iterator[Site]:
     clock = tmp_path / "clock"
     clock.write_text("0")
-    with fleet(sqlite_url, tmp_path, stock.ample(), count=1, ready=False) as gateways:
-        [gateway] = gateways.gateways
-        gateway.kill()
-        gateway.more = {**gateway.more, "clock": str(clock)}
-        gateway.start().until_ready()
+    with fleet(sqlite_url, tmp_path, stock.ample(), count=1, clock=clock) as gateways:
         site = Site(gateways, clock)
         try:
             yield site

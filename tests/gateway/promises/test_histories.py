@@ -117,3 +117,9 @@ def test_r5_histories_are_linearizable(sqlite_url: str, tmp_path: Path) -> None:
 @pytest.mark.t1
 def test_r5_histories_are_linearizable_at_full_count(sqlite_url: str, tmp_path: Path) -> None:
     r5(sqlite_url, tmp_path, histories=200, kills=5, count=4)
+
+
+@pytest.mark.t1
+def test_r5_histories_are_linearizable_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """The full count is held on SQLite; what differs between the stores shows in less."""
+    r5(postgres_url, tmp_path, histories=60, kills=2, count=4)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from benchmarks.gateway import loads
 from tests.gateway.promises import stock
@@ -192,8 +191,3 @@ def _state(pid: int) -> str:
 
 def test_v11_a_solver_that_dies_is_replaced(sqlite_url: str, tmp_path: Path) -> None:
     v11(sqlite_url, tmp_path, 2)
-
-
-@pytest.mark.t1
-def test_v11_twenty_solvers_that_die_are_replaced(sqlite_url: str, tmp_path: Path) -> None:
-    v11(sqlite_url, tmp_path, 20)

@@ -2,6 +2,7 @@
 
 import itertools
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,31 +14,33 @@ from flare_core.errors import IntentError
 from flare_core.intent import parse_json
 from tests.gateway.promises.launch import memory_mib
 from tests.gateway.security.bodies import Document, documents, generated, intents
-from tests.gateway.security.served import Answer, Client, Served, intent
+from tests.gateway.security.served import Answer, Client, Served, intent, quantile
 
 PATH = "/api/v1/intents"
 MIB = 2**20
-
-
-def quickly(client: Client, body: bytes, within_s: float) -> tuple[Answer, float]:
-    """Send a body; again if that was slow: the machine may be slow at times, a document is so each time."""
-    tries = []
-    for _ in range(20):
-        began = time.perf_counter()
-        tries.append((client.ask("POST", PATH, body=body), time.perf_counter() - began))
-        if tries[-1][1] < within_s:
-            break
-    return tries[-1]
+AGAIN = 4
+"""How often a document is sent again that took too long: it is slow if most times are."""
 
 
 def faults(client: Client, bodies: Iterable[tuple[str, bytes, set[int]]], within_s: float) -> Iterator[str]:
     """Yield what was answered wrongly, or late."""
+    taken_s = []
     for name, body, statuses in bodies:
-        answer, took_s = quickly(client, body, within_s)
+        answer, took_s = timed(client, body)
+        taken_s.append(took_s)
+        if took_s >= within_s:  # the document, or the machine just then?
+            took_s = statistics.median([took_s, *(timed(client, body)[1] for _ in range(AGAIN))])
         if answer.status not in statuses:
             yield f"{name}: {answer.status} {answer.body[:200]!r}"
         if took_s >= within_s:
-            yield f"{name}: {took_s:.3f} s"
+            yield f"{name}: {took_s:.3f} s in the middle of {1 + AGAIN}"
+    if quantile(taken_s, 0.99) >= within_s:
+        yield f"p99 of all: {quantile(taken_s, 0.99):.3f} s"
+
+
+def timed(client: Client, body: bytes) -> tuple[Answer, float]:
+    began = time.perf_counter()
+    return client.ask("POST", PATH, body=body), time.perf_counter() - began
 
 
 def test_there_are_as_many_documents_as_promised() -> None:
@@ -93,7 +96,7 @@ def test_no_generated_body_is_too_much(server: Served, count: int, within_s: flo
     with ThreadPoolExecutor(parts) as pool:
         wrong = [fault for found in pool.map(work, range(parts)) for fault in found]
     assert not wrong
-    assert server.processes()[:1] == before[:1]
+    assert {*before} <= {*server.processes()}  # nobody has died over them
     assert server.client().ask("GET", "/readyz").status == 200
 
 

@@ -108,6 +108,10 @@ AMBIGUOUS = {
     "a chunk with a prefix": "Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
     "a chunk that is too long": "Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n",
     "a chunk of 100 digits": f"Transfer-Encoding: chunked\r\n\r\n{'f' * 100}\r\n{{}}\r\n0\r\n\r\n",
+    "a coding in the next line": "Transfer-Encoding:\r\n chunked\r\n\r\n" + SMUGGLED,
+    "a length in the next line": "Content-Length:\r\n\t2\r\n\r\n{}",
+    "a header that goes on": "X: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}",
+    "chunks in HTTP/1.0": "Transfer-Encoding: chunked\r\n\r\n" + SMUGGLED,
     "a chunk without a number": "Transfer-Encoding: chunked\r\n\r\n\r\n{}\r\n0\r\n\r\n",
 }
 
@@ -134,13 +138,25 @@ def say(port: int, text: str, timeout_s: float = 3.0) -> bytes:
 def test_what_can_be_read_in_two_ways_is_not_read(server: Served, name: str) -> None:
     """One refusal, or none, and the connection is closed: nothing that follows is taken for a request."""
     token = server.mint("hyla")
+    head = HEAD.format(token=token)
+    if "HTTP/1.0" in name:
+        head = head.replace("HTTP/1.1", "HTTP/1.0")
     began = time.monotonic()
-    told = say(server.port, HEAD.format(token=token) + AMBIGUOUS[name])
+    told = say(server.port, head + AMBIGUOUS[name])
     assert time.monotonic() - began < 2.5  # it was closed, not left
     assert told.count(b"HTTP/1.1") <= 1
     assert told[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.1 501")
     assert b"smuggled" not in told
     assert b"Traceback" not in told
+
+
+def test_the_same_length_twice_is_one_length(server: Served) -> None:
+    """There is one way to read it: RFC 9110, section 8.6, has it refused or read so."""
+    token = server.mint("hyla")
+    twice = "Connection: close\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"
+    told = say(server.port, HEAD.format(token=token) + twice)
+    assert told.count(b"HTTP/1.1") == 1
+    assert b"MISSING_REQUIRED_FIELD" in told  # of the body, which has been read
 
 
 LINES = {
@@ -153,6 +169,7 @@ LINES = {
     "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "an endless line": "GET /" + "x" * 100_000,
     "an endless header": "GET / HTTP/1.1\r\nX: " + "x" * 100_000,
+    "a folded line after the request": "GET /healthz HTTP/1.1\r\n X: y\r\nHost: x\r\n\r\n",
     "bare line feeds and a NUL": "GET /\0 HTTP/1.1\nHost: x\n\n",
 }
 

@@ -1,7 +1,8 @@
 """S13: a rate limit is one limit for all processes, and whoever meets it is no burden to others."""
 
+import itertools
+import random
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -17,9 +18,9 @@ from tests.gateway.security.served import MUCH, Client, Served, fleet, quantile
 
 PER_MINUTE, BURST, WORKERS = 1_800, 30, 4
 WITHIN = 0.05
-SLOWER_BY, ROUNDS, TRIES = 0.10, 10, 3
-NOISE_S = 1e-3
-"""What a quantile differs by from one second to the next on a machine that does nothing else."""
+SLOWER_BY, ROUNDS, SPLITS = 0.10, 15, 1_000
+OTHERS = 4
+Rounds = Sequence[Sequence[float]]
 VERIFY = "/api/v1/auth/verify"
 
 
@@ -57,38 +58,59 @@ def flood(workers: Sequence[Served], token: str, seconds: float, pause_s: float 
     indirect=["workers"],
 )
 def test_as_many_are_admitted_as_the_limit_says(workers: Sequence[Served], seconds: int) -> None:
-    """Over all processes together; the burst comes to the rate."""
+    """Over all processes together; in a minute the burst is within what is promised, in seconds it counts."""
     told = flood(workers, workers[0].mint("ada"), seconds)
-    wanted = PER_MINUTE / 60 * seconds + BURST
+    wanted = PER_MINUTE / 60 * seconds + (BURST if seconds < 60 else 0)
     assert set(told) == {200, 429}
-    assert abs(told[200] - wanted) <= WITHIN * wanted + WORKERS
+    assert abs(told[200] - wanted) <= WITHIN * wanted
 
 
 @pytest.mark.t1
 @pytest.mark.parametrize("workers", [WORKERS], indirect=True)
 def test_who_is_throttled_slows_down_nobody_else(workers: Sequence[Served]) -> None:
-    """The others' p99, in seconds with a client that asks at three times its limit, and in seconds without.
-
-    The median of the seconds' quantiles is compared, in three tries at most: what else the machine does only
-    ever adds to the time.
-    """
+    """The others' p99, in seconds with a client that asks at three times its limit, and in others without."""
     server = workers[0]
-    client, tries = server.client(server.mint("quiet")), list[float]()
+    others = [
+        server.client(token) for token in server.mint_many([(f"o{i}", frozenset()) for i in range(OTHERS)])
+    ]
+    taken_s: dict[bool, list[list[float]]] = {True: [], False: []}
     with noise(server) as process:
-        while len(tries) < TRIES and (not tries or tries[-1] > 0):
-            tries.append(_excess_s(client, process))
-    assert tries[-1] <= 0
+        for number in range(3 * ROUNDS):
+            loud = number % 3 == 1  # a third of the seconds, among twice as many without
+            process.send_signal(signal.SIGCONT if loud else signal.SIGSTOP)
+            taken_s[loud].append(_timed(others, 1.0))
+    assert _slower_s(taken_s[True], taken_s[False]) <= 0
 
 
-def _excess_s(client: Client, process: subprocess.Popen[str]) -> float:
-    """Return by how much more than is allowed the others are slowed down."""
-    p99_s: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(2 * ROUNDS):
-        loud = bool(number % 2)
-        process.send_signal(signal.SIGCONT if loud else signal.SIGSTOP)
-        p99_s[loud].append(quantile(_timed(client, 1.0), 0.99))
-    with_noise, without = (statistics.median(p99_s[loud]) for loud in (True, False))
-    return with_noise - max((1 + SLOWER_BY) * without, without + NOISE_S)
+def _slower_s(loud: Rounds, quiet: Rounds) -> float:
+    """Return by how much the p99 of some rounds is more than it may be, seconds.
+
+    What may be is a tenth more, and what the machine itself does: the quiet rounds are split at random, as
+    many times as it takes to see by how much one part exceeds the other in one of twenty splits.
+    """
+    rng, floor_s = random.Random(13), list[float]()
+    for _ in range(SPLITS):
+        rng.shuffle(quiet := list(quiet))
+        floor_s.append(_p99(quiet[: len(loud)]) - _p99(quiet[len(loud) :]))
+    return _p99(loud) - (1 + SLOWER_BY) * _p99(quiet) - max(0.0, quantile(floor_s, 0.95))
+
+
+def _p99(rounds: Rounds) -> float:
+    return quantile([taken for each in rounds for taken in each], 0.99)
+
+
+@pytest.mark.parametrize(("more_s", "is_seen"), [(0.0, False), (0.01, True)])
+def test_it_would_be_seen_if_others_were_slowed_down(more_s: float, is_seen: bool) -> None:
+    """Times as on a busy machine, a few of them far out; to one request in twenty 10 ms come."""
+    rng = random.Random(1)
+
+    def rounds(number: int, more_s: float) -> list[list[float]]:
+        return [
+            [rng.lognormvariate(-6, 0.5) + more_s * (rng.random() < 0.05) for _ in range(80)]
+            for _ in range(number)
+        ]
+
+    assert (_slower_s(rounds(ROUNDS, more_s), rounds(2 * ROUNDS, 0.0)) > 0) is is_seen
 
 
 @contextmanager
@@ -105,14 +127,16 @@ def noise(server: Served) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def _timed(client: Client, seconds: float) -> list[float]:
-    """Ask a little below the limit."""
-    taken, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
+def _timed(clients: Sequence[Client], seconds: float) -> list[float]:
+    """Ask a little below the limit of each."""
+    taken, end = list[float](), time.perf_counter() + seconds
+    for client in itertools.cycle(clients):
         began = time.perf_counter()
+        if began > end:
+            break
         assert client.ask("GET", VERIFY).status == 200
         taken.append(time.perf_counter() - began)
-        time.sleep(60 / PER_MINUTE * 1.1)
+        time.sleep(60 / PER_MINUTE / len(clients) * 1.1)
     return taken
 
 

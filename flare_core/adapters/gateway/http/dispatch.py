@@ -31,7 +31,12 @@ class Dispatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, in any case."""
         request = Request(scope, receive, send)
-        response = await self._answered(request)
+        try:
+            response = await self._answered(request)
+        except asyncio.CancelledError:  # whoever serves is being stopped, and waits no longer
+            stopped = UnavailableError("the gateway is being stopped, ask again what has become of it")
+            await failure(request, stopped)(scope, receive, send)
+            raise
         await response(scope, receive, send)
 
     async def _answered(self, request: Request) -> Response:

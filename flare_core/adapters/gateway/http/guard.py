@@ -58,7 +58,7 @@ class Guard:
                     MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
-        refusal = _refusal(headers)
+        refusal = _refusal(headers, scope["http_version"])
         app = self._app if refusal is None else error_response(scope, refusal)
         await app(scope, reading, answering)
 
@@ -75,15 +75,20 @@ def _complete(headers: MutableHeaders, request_id: str) -> None:
         headers.setdefault(name, value)
 
 
-def _refusal(headers: Headers) -> Refusal | None:
+def _refusal(headers: Headers, http_version: str) -> Refusal | None:
     size = sum(len(name) + len(value) for name, value in headers.raw)
     if len(headers.raw) > MOST_HEADERS or size > MOST_HEADER_BYTES:
         message = f"expected at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
         return Refusal(code=GatewayCode.PAYLOAD_TOO_LARGE, message=message, status=HEADERS_TOO_LARGE)
-    if "content-length" in headers and "transfer-encoding" in headers:
-        # A proxy before us may have read the other length, and the rest as another request.
-        message = "found both Content-Length and Transfer-Encoding, expected one of them"
-        return Refusal(
-            code=ErrorCode.INVALID_FORMAT, message=message, status=STATUS[ErrorCode.INVALID_FORMAT]
-        )
+    if "transfer-encoding" not in headers:
+        return None
+    # A proxy before us may have read another length, and the rest as another request.
+    if "content-length" in headers:
+        return _ambiguous("found both Content-Length and Transfer-Encoding, expected one of them")
+    if http_version == "1.0":  # RFC 9112, section 6.1
+        return _ambiguous("found Transfer-Encoding, which HTTP/1.0 does not have")
     return None
+
+
+def _ambiguous(message: str) -> Refusal:
+    return Refusal(code=ErrorCode.INVALID_FORMAT, message=message, status=STATUS[ErrorCode.INVALID_FORMAT])

@@ -64,8 +64,8 @@ class Lane:
         return await asyncio.wrap_future(running)
 
     def close(self) -> None:
-        """Begin nothing more; what runs ends by itself."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin nothing more; what has a thread ends by itself."""
+        self._pool.shutdown(wait=False)
 
 
 def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from flare_core.adapters.gateway.remaining import remaining
 from flare_core.adapters.gateway.rooms import seats_of
@@ -17,6 +18,9 @@ from flare_core.placement.types import Placement, Plan
 from flare_core.requirements.lower import lower
 from flare_core.why import explain
 
+_CHECK_S: Final = 0.0003
+"""What it takes to check a plan and to write it down, for each task: kept back from the search."""
+
 
 def answer(request: Request, inventory: Inventory) -> Json:
     """Return what the search found.
@@ -29,9 +33,10 @@ def answer(request: Request, inventory: Inventory) -> Json:
     """
     free = remaining(inventory, request.held, request.excluded)
     effort = DEFAULT_EFFORT if request.effort is None else request.effort
-    options = Options(time_limit=request.limit_s, effort=effort, origin=request.origin)
     try:
         intents = [read_intent(text.encode()) for text in request.documents]
+        limit_s = _search_s(request.limit_s, intents)
+        options = Options(time_limit=limit_s, effort=effort, origin=request.origin)
         if request.kind == "explain":
             return {"document": explain(intents[0], free, now=request.now, options=options).to_dict()}
         plan = place(intents, free, now=request.now, options=options)
@@ -40,6 +45,11 @@ def answer(request: Request, inventory: Inventory) -> Json:
     if request.kind == "plan":
         return {"document": plan.to_dict()}
     return {"plan": plan.outcome.value, "outcomes": list(_outcomes(plan, intents, request.now))}
+
+
+def _search_s(limit_s: float, intents: Sequence[Intent]) -> float:
+    """Return how much of the time is for the search; at least half of it."""
+    return limit_s - min(limit_s / 2, _CHECK_S * sum(intent.workload.tasks for intent in intents))
 
 
 def _outcomes(plan: Plan, intents: Sequence[Intent], now: datetime) -> list[Json]:
