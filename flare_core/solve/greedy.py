@@ -1,6 +1,6 @@
 """A first plan in a few milliseconds: the incumbent that every search starts from and falls back to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +17,17 @@ NEAR = 16
 """Parts of the fabric, of each size, in which a gang is tried as a whole."""
 
 
-def greedy(problem: Problem) -> Packing:
+def greedy(problem: Problem, order: Sequence[int] | None = None) -> Packing:
     """Return a packing that keeps all rules, intents in the order of priority, then most demanding first.
 
+    Or in another `order`.
     Each intent takes the best of a few ways to fill its nodes: by its objective, by price, by carbon, spread
     over failure domains. Intents for which none keeps the rules are left out.
     """
     packing: list[Loads] = [() for _ in problem.asks]
     ledger = Ledger(problem.inventory)
-    order = sorted(range(len(problem.asks)), key=lambda i: _precedence(problem.asks[i], i))
+    if order is None:
+        order = sorted(range(len(problem.asks)), key=lambda i: _precedence(problem.asks[i], i))
     for i in order:
         packing[i] = _best(problem, i, ledger)
         for load in packing[i]:

@@ -7,6 +7,7 @@ from flare_core.candidates.times import moves
 from flare_core.model.draft import size
 from flare_core.model.families import rules_of
 from flare_core.options import Options
+from flare_core.placement.order import value
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.requirements.types import Workload
@@ -19,6 +20,7 @@ from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
 from flare_core.solve.rounds import later, overfull
+from flare_core.solve.shared import Shared, priced, shared
 from flare_core.solve.starts import Moment, at, at_once, begun, best_of, moments
 
 Watch = Callable[[float, float | None, float | None], None]
@@ -34,6 +36,9 @@ MOST_GANG_GROUPS = 200
 
 HURRIED_EFFORT = 0.1
 """Effort for who begins at once, where not all do."""
+
+MANY = 20
+"""Intents beyond which a linear programme is asked what they can reach together, and at what prices."""
 
 FEW = 60
 """Candidates up to which the ties are settled in the same model as the objective."""
@@ -154,35 +159,62 @@ def _gang(problem: Problem) -> Search | None:
 def _searched(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
     """Search in what pruning leaves; where that is much, settle the objective first and prune by it."""
     smaller = prune(problem)
-    smaller, packing = tighten(smaller, greedy(smaller))
-    found = _closed(smaller) or _greedily(smaller, packing, run)  # what is left may be simple, or too much
+    known = shared(smaller) if len(smaller.asks) > MANY else None
+    smaller, packing = tighten(smaller, _first(smaller, known))
+    # What is left may be simple, or too much.
+    found = _closed(smaller) or _greedily(smaller, packing, run, by_price=known is not None)
     if found is None and ties and sum(len(ask.found) for ask in smaller.asks) > FEW:
         first = lexicographic.search(smaller, packing, run, watch=watch, ties=False)
         if first.outcome is not Outcome.OPTIMAL:
-            return _over(first, problem, smaller)
+            return _bounded(_over(first, problem, smaller), problem, known)
         smaller, packing = tighten(smaller, first.packing)
         found = _closed(smaller)
     if found is None:
         found = lexicographic.search(smaller, packing, run, watch=watch, ties=ties)
-    return _over(found, problem, smaller)
+    return _bounded(_over(found, problem, smaller), problem, known)
 
 
-def _greedily(problem: Problem, packing: Packing, run: Run) -> Search | None:
+def _first(problem: Problem, known: Shared | None) -> Packing:
+    """Return the better of the greedy plans: by what is best, and by what takes least from others."""
+    plan = greedy(problem)
+    if known is None:
+        return plan
+    return min(plan, greedy(priced(problem, known), known.order), key=lambda each: value(problem, each))
+
+
+def _bounded(found: Search, problem: Problem, known: Shared | None) -> Search:
+    """Return `found` with what else is known of all plans."""
+    if known is None or found.outcome is not Outcome.FEASIBLE:
+        return found
+    bound = found.bound
+    if known.bound is not None and _everyone(problem, found.packing):
+        bound = known.bound if bound is None else max(bound, known.bound)
+    return replace(found, bound=bound, placed_bound=min(found.placed_bound, known.placed_bound))
+
+
+def _everyone(problem: Problem, packing: Packing) -> bool:
+    """Whether all are placed who have candidates."""
+    return all(loads or not len(ask.found) for ask, loads in zip(problem.asks, packing, strict=True))
+
+
+def _greedily(problem: Problem, packing: Packing, run: Run, *, by_price: bool) -> Search | None:
     """Answer with the greedy plan where a model would be too large, or could not even be built in time."""
     variables = size(problem)
+    how = "greedy, at the prices of a linear programme" if by_price else "greedy"
     if variables > MOST_VARIABLES:
         why = (
-            f"an exact model would have {variables} variables, more than {MOST_VARIABLES}: the plan is greedy"
+            f"an exact model would have {variables} variables, more than {MOST_VARIABLES}: the plan is {how}"
         )
     elif variables * BUILD_S > run.seconds_left:
-        why = "the wall-clock time limit leaves no time for an exact model: the plan is greedy"
+        why = f"the wall-clock time limit leaves no time for an exact model: the plan is {how}"
     else:
         return None
-    everyone = all(loads or not len(ask.found) for ask, loads in zip(problem.asks, packing, strict=True))
     return Search(
         packing=packing,
         outcome=Outcome.FEASIBLE if any(packing) else Outcome.UNKNOWN,
-        bound=least_primary(problem) if everyone else None,  # a bound among plans that place as many
+        bound=least_primary(problem)
+        if _everyone(problem, packing)
+        else None,  # a bound among plans that place as many
         placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
         path="greedy",
         warnings=(why,),
