@@ -1,10 +1,12 @@
 """Intents that wait for others of their plan.
 
-First all intents are placed at once, proven best. Who is left out then and may begin later is placed after
-that, one by one: at the first moment at which an offer opens or something ends and there is room for it,
-beside everything that is placed already, which stays where it is. Who has the least time left goes first, or
-who has the highest priority, whichever places more. Nobody waits for another where all can begin at once.
+First all intents are placed at once, proven best: nobody waits for another where all can begin at once. Else
+jobs whose places do not depend on which GPUs they have are scheduled together, see `schedule`; where nothing
+else is in the plan, that may prove it the best.
 
+Who else is left out and may begin later is placed after that, one by one: at the first moment at which an
+offer opens or something ends and there is room for it, beside everything that is placed already, which stays
+where it is. Who has the least time left goes first, or who has the highest priority, whichever places more.
 Such a plan is feasible: that nothing is better is not proven. Who is still left out has no place beside it.
 """
 
@@ -20,19 +22,22 @@ from flare_core.inventory.held import Held
 from flare_core.inventory.types import ELASTIC
 from flare_core.placement.build import held
 from flare_core.placement.order import value
-from flare_core.placement.packing import Ask, Loads, Packing, Problem
+from flare_core.placement.packing import Ask, Loads, Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.placement.worlds import World
 from flare_core.requirements.types import Workload
-from flare_core.solve.bounds import least_primary
+from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.cpsat import Run
 from flare_core.solve.prune import restrict
 from flare_core.solve.result import Search
+from flare_core.solve.schedule import Scheduled, schedule
 from flare_core.solve.starts import beginnings
+from flare_core.solve.timetable import jobs_of
 
 MOST_MOMENTS = 200
 """Moments at which one intent is tried to begin."""
 
+UNSETTLED = "the objective is proven, the ties among equal plans are not settled"
 WAITING = "some intents may wait for others: that no other order of them is better is not proven"
 
 Single = Callable[[Problem], Search]
@@ -55,31 +60,65 @@ def later(
     waiting = [i for i, ask in enumerate(problem.asks) if _waits(ask) and len(ask.found)]
     if not left or not waiting or found.outcome is Outcome.UNKNOWN:
         return found
-    if _stopped(run):
+    if _stopped(run) and any(found.packing):
         return _untried(found)
+    jobs = jobs_of(problem)
+    inside = {job.i for job in jobs}
     # What fits at no time even alone waits for nobody.
-    left = [i for i in left if _stopped(run) or _fits(problem, i, single)]
+    left = [i for i in left if i in inside or _stopped(run) or _fits(problem, i, single)]
     if not left:
         return found
     queue = _Queue(problem, run, single, at_moment)
-    after = [i for i in left if i in waiting]
-    plans = [queue.placed(found.packing, order) for order in _orders(problem, after)]
+    plans = []
+    if not inside.issuperset(left):
+        after = [i for i in left if i in waiting]
+        plans = [queue.placed(found.packing, order) for order in _orders(problem, after)]
+    timed = schedule(problem, jobs, _best(problem, plans) if plans else found.packing, run)
+    rest = [i for i in timed.left if problem.asks[i].needs.tasks > 1]  # they could be split
+    plans.insert(0, queue.placed(timed.packing, rest) if rest else timed.packing)
     # Some may take their places now who could wait for others.
-    if not all(plans[0][i] for i in left) and not _stopped(run):
+    if not (timed.best or all(plans[0][i] for i in left) or _stopped(run)):
         first = together(_without_waiting(problem))
         plans += [queue.placed(first.packing, order) for order in _orders(problem, waiting)]
-    best = min(plans, key=lambda packing: value(problem, packing))
+    best = _best(problem, plans)
     if not any(best):
         return replace(found, outcome=Outcome.UNKNOWN)
+    return _proven(problem, found, timed, run) if timed.best else _waited(problem, found, timed, best, run)
+
+
+def _best(problem: Problem, plans: Sequence[Packing]) -> Packing:
+    return min(plans, key=lambda packing: value(problem, packing))
+
+
+def _proven(problem: Problem, found: Search, timed: Scheduled, run: Run) -> Search:
+    """Return the best plan there is."""
+    pairs = zip(problem.asks, timed.packing, strict=True)
+    return replace(
+        found,
+        packing=timed.packing,
+        outcome=Outcome.OPTIMAL,
+        bound=sum(totals(ask, loads).primary for ask, loads in pairs),
+        placed_bound=timed.placed,
+        warnings=() if timed.settled else (UNSETTLED,),
+        effort=run.effort,
+    )
+
+
+def _waited(problem: Problem, found: Search, timed: Scheduled, best: Packing, run: Run) -> Search:
+    """Return a plan of which it is not known whether it is the best."""
     everyone_in = all(loads or not len(ask.found) for ask, loads in zip(problem.asks, best, strict=True))
+    others = tuple(ask for i, ask in enumerate(problem.asks) if i not in timed.jobs)
+    least = least_primary(replace(problem, asks=others))
+    known = timed.least is not None and least is not None and everyone_in
     return replace(
         found,
         packing=best,
         outcome=Outcome.FEASIBLE,
-        bound=least_primary(problem) if everyone_in else None,
+        bound=(timed.least or 0) + (least or 0) if known else None,
         placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
         left_proven=found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE) and not _stopped(run),
-        warnings=(*found.warnings, WAITING),
+        warnings=tuple(dict.fromkeys((*found.warnings, *run.cuts, WAITING))),
+        effort=run.effort,
     )
 
 
@@ -102,9 +141,9 @@ def overfull(problem: Problem) -> bool:
     if (groups.count[used] == ELASTIC).any() or any((ask.found.cut >= 0).any() for ask in problem.asks):
         return False
     there = int((groups.count[used] * np.maximum(groups.free_gpus[used], 0)).sum())
-    asked = (1 if ask.needs.any_tasks else ask.needs.tasks for ask in problem.asks if len(ask.found))
-    gpus = (ask.needs.gpus for ask in problem.asks if len(ask.found))
-    return sum(a * b for a, b in zip(asked, gpus, strict=True)) > there
+    fitting = [ask for ask in problem.asks if len(ask.found) and not cannot_fit(ask)]
+    asked = ((1 if ask.needs.any_tasks else ask.needs.tasks) * ask.needs.gpus for ask in fitting)
+    return sum(asked) > there
 
 
 def _waits(ask: Ask) -> bool:

@@ -22,6 +22,7 @@ from flare_core.solve.result import Search
 from flare_core.solve.rounds import later, overfull
 from flare_core.solve.shared import Shared, priced, shared
 from flare_core.solve.starts import Moment, at, at_once, begun, best_of, moments
+from flare_core.solve.timetable import plain, roomy
 
 Watch = Callable[[float, float | None, float | None], None]
 
@@ -103,9 +104,12 @@ def _now(problem: Problem, plain: Plain) -> Search:
 
 
 def _hurried_or_not(problem: Problem, run: Run, watch: Watch | None, *, ties: bool) -> Search:
-    return (
-        _hurried(problem, run, watch) if overfull(problem) else _all_at_once(problem, run, watch, ties=ties)
-    )
+    """Search for what begins now, as far as that is of any use where not all can."""
+    if not overfull(problem):
+        return _all_at_once(problem, run, watch, ties=ties)
+    if all(plain(ask) and roomy(ask) for ask in problem.asks if len(ask.found)):  # they are scheduled anyway
+        return _none(tuple(() for _ in problem.asks), "capacity")
+    return _hurried(problem, run, watch)
 
 
 def _hurried(problem: Problem, run: Run, watch: Watch | None) -> Search:

@@ -71,7 +71,7 @@ def test_who_finds_no_time_is_rejected_beside_the_others() -> None:
     two = [job(name, constraints__deadline="2026-01-15T11:30:00Z") for name in "ab"]
     plan = world(two, offer("o")).place().to_dict()
     assert (plan["status"], Counter(p["status"] for p in plan["placements"])) == (
-        "feasible",
+        "optimal",
         {"placed": 1, "rejected": 1},
     )
     [error] = [p["error"] for p in plan["placements"] if p["error"]]
@@ -149,30 +149,23 @@ def fits(plan: tuple[tuple[int, int, int, int] | None, ...], offers: list[Json])
 
 
 def compared(seeds: range) -> Counter[str]:
-    """Count plans by status, and those feasible ones that place as many as can be."""
+    """Count plans by status; each places as many as any plan does."""
     found: Counter[str] = Counter()
     for seed in seeds:
         intents, offers = some(Random(f"rounds {seed}"))
         plan = world(intents, *offers).place()
         many = sum(p.status is flare.Status.PLACED for p in plan.placements)
-        most = most_placed(intents, offers)
-        status = plan.outcome.value
-        assert many <= most, seed
-        assert many == most or status == "feasible", (seed, many, most)
-        found[status] += 1
-        found["most"] += status == "feasible" and many == most
+        assert many == most_placed(intents, offers), seed
+        found[plan.outcome.value] += 1
         inventory = flare.read_inventory({"version": 1, "offers": offers})
         assert not verify(plan, [flare.read_intent(one) for one in intents], inventory)
     return found
 
 
-def test_as_many_are_placed_as_can_be_and_no_plan_claims_more_than_it_is() -> None:
-    found = compared(range(60))
-    assert found["most"] > 0.9 * found["feasible"] > 9
-    assert found["optimal"] > 10
+def test_as_many_are_placed_as_can_be() -> None:
+    assert compared(range(60))["optimal"] > 50
 
 
 @pytest.mark.t1
 def test_as_many_are_placed_as_can_be_in_a_thousand_worlds() -> None:
-    found = compared(range(1000, 2000))
-    assert found["most"] > 0.95 * found["feasible"] > 95
+    assert compared(range(1000, 2000))["optimal"] > 900
