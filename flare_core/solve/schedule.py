@@ -25,6 +25,7 @@ from flare_core.solve.intervals import MOST_INTERVALS, Intervals, size, solve
 from flare_core.solve.timetable import (
     Choice,
     Job,
+    Place,
     Spot,
     Spots,
     Timetable,
@@ -33,7 +34,7 @@ from flare_core.solve.timetable import (
 )
 from flare_core.solve.volumes import Volumes
 
-SHAKES = 40
+SHAKES = 100
 """Plans in shaken orders."""
 
 MOST_LISTED, MOST_SHAKEN = 2_000, 10_000
@@ -43,7 +44,11 @@ PARTS, PART_INTERVALS, PART_EFFORT = 12, 300, 0.05
 """Neighbourhoods that are searched where the jobs are too many for one model: how many, how large, the effort
 for each."""
 
+FEW = 8
+"""Jobs up to which no order is shaken: the exact model finds the best."""
+
 _Order = Callable[[Job], tuple[int, ...]]
+_Way = Callable[[Timetable, Job, Place, int], Spot | None]
 
 
 class Scheduled(NamedTuple):
@@ -100,13 +105,14 @@ class _Schedule:
     run: Run
     alone: bool  # whether all that could be placed are jobs
     best: Spots = field(default_factory=Spots)
+    recipe: tuple[_Order, Choice] = field(init=False)
     least: int | None = None
 
     def result(self, fixed: Packing) -> Scheduled:
         """Place the jobs, and say what is proven of them."""
         self._list()
         weight = self._bound()
-        if not self._is_best:
+        if not self._is_best and len(self.jobs) > FEW:
             self._shake()
         best = settled = False
         if size(self.jobs, self.table) <= MOST_INTERVALS:
@@ -177,11 +183,13 @@ class _Schedule:
 
     def _list(self) -> None:
         for order in self._orders():
-            listed = sorted(self.jobs, key=order)
-            for choice in (self._cheapest({}), soonest):
-                self._offer(timed(listed, self.table, choice))
+            for choice in (self._worthiest({}), self._worthiest({}, Timetable.fullest), soonest):
+                before = self.best
+                self._offer(timed(sorted(self.jobs, key=order), self.table, choice))
+                if self.best is not before:
+                    self.recipe = order, choice
 
-    def _cheapest(self, first: dict[int, int]) -> Choice:
+    def _worthiest(self, first: dict[int, int], way: _Way = Timetable.earliest) -> Choice:
         """Return what chooses the place that is worth most; `first` are numbers of places to try before."""
 
         def choose(job: Job, table: Timetable) -> Spot | None:
@@ -189,7 +197,7 @@ class _Schedule:
             if job.i in first:
                 places = (job.places[first[job.i]], *job.places)
             for place in places:
-                spot = table.earliest(job, place, min(self.last[job.i], place.begins[-1][1] - 1))
+                spot = way(table, job, place, min(self.last[job.i], place.begins[-1][1] - 1))
                 if spot is not None:
                     return spot
             return None
@@ -197,24 +205,24 @@ class _Schedule:
         return choose
 
     def _shake(self) -> None:
-        """List the jobs in orders a little away from those by size and by urgency."""
+        """List the jobs in orders a little away from the best one."""
         random = np.random.default_rng(self.run.options.seed)
-        for number in range(min(SHAKES, MOST_SHAKEN // len(self.jobs))):
+        order, choice = self.recipe
+        listed = sorted(self.jobs, key=order)
+        for _ in range(min(SHAKES, MOST_SHAKEN // len(self.jobs))):
             if self._is_best or self.run.cancelled or self.run.seconds_left <= 0:
                 return
-            order = self._orders()[number % 2]
-            ranks = {job.i: rank for rank, job in enumerate(sorted(self.jobs, key=order))}
-            reach = len(self.jobs) * (0.1 + 0.4 * random.random())
-            noise = {job.i: ranks[job.i] + reach * random.random() for job in self.jobs}
-            listed = sorted(self.jobs, key=lambda job: noise[job.i])
-            self._offer(timed(listed, self.table, self._cheapest({})))
+            reach = len(listed) * random.choice((0.05, 0.1, 0.2, 0.4))
+            ranks = np.arange(len(listed)) + reach * random.random(len(listed))
+            shaken = [listed[k] for k in np.argsort(ranks, kind="stable").tolist()]
+            self._offer(timed(shaken, self.table, choice))
 
     def _settle(self) -> None:
         """Let jobs begin as early as they can where they are, the shortest first if all keep their places."""
         first = {job.i: job.places.index(self.best[job.i].place) for job in self.jobs if job.i in self.best}
         placed = [job for job in self.jobs if job.i in self.best]
         for order in (lambda job: job.length, lambda job: self.best[job.i].start):
-            self._offer(timed(sorted(placed, key=order), self.table, self._cheapest(first)))
+            self._offer(timed(sorted(placed, key=order), self.table, self._worthiest(first)))
 
     # --- models --------------------------------------------------------------------------------------
 
@@ -238,7 +246,7 @@ class _Schedule:
                 if answer.values[var.index] and self.jobs[k].parts[p] in self.jobs[k].places
             }
             for order in self._orders():
-                self._offer(timed(sorted(self.jobs, key=order), self.table, self._cheapest(first)))
+                self._offer(timed(sorted(self.jobs, key=order), self.table, self._worthiest(first)))
         return weight
 
     def _exact(self, weight: int) -> tuple[int, bool, bool]:

@@ -272,7 +272,8 @@ class Timetable:
         after = max(
             (s for (n, begins), s in seen.items() if n <= job.length and _in(place, begins)), default=0
         )
-        for start in self._moments(place, count, after):
+        runs = (run for v in range(count) for run in self.runs.get((place.home, v), ()))
+        for start in _moments(place, runs, after):
             nodes_then = () if start > last else self._nodes(job, place, start, count)
             if nodes_then or start > last:
                 seen[job.length, place.begins] = start
@@ -288,13 +289,25 @@ class Timetable:
             return () if spot is None else spot.nodes
         return self._nodes(job, place, start, count)
 
-    def _moments(self, place: Place, count: int, after: int) -> list[int]:
-        """Return when a place opens or something ends there, from a moment on, ascending."""
-        ends = {
-            run.end for v in range(count) for run in self.runs.get((place.home, v), ()) if run.end is not None
-        }
-        inside = {end for end in ends for first, after in place.begins if first <= end < after}
-        return sorted(moment for moment in inside | {first for first, _ in place.begins} if moment >= after)
+    def fullest(self, job: Job, place: Place, last: int) -> Spot | None:
+        """Return how a job of one task begins on the node on which it can begin last, but as early as there.
+
+        So what is left of the other nodes until a deadline stays in one piece. Others begin at the earliest.
+        """
+        count = int(self.inventory.groups.count[place.home])
+        if count == ELASTIC or job.tasks > 1:
+            return self.earliest(job, place, last)
+        best: Spot | None = None
+        idle = False  # idle nodes are alike
+        for v in range(count):
+            runs = self.runs.get((place.home, v), [])
+            if runs or not idle:
+                fits = (m for m in _moments(place, runs, 0) if not runs or self._room(job, place, runs, m))
+                start = next(fits, _NEVER)
+                if start <= last and (best is None or start > best.start):
+                    best = Spot(place, start, ((v, 1),))
+            idle = idle or not runs
+        return best
 
     def _nodes(self, job: Job, place: Place, start: int, count: int) -> tuple[tuple[int, int], ...]:
         """Return on which nodes the tasks fit from a moment on; none where not all do.
@@ -334,6 +347,13 @@ class Timetable:
                 if want:
                     room = min(room, max(0, have - used) // want)
         return room
+
+
+def _moments(place: Place, runs: Iterable[Run], after: int) -> list[int]:
+    """Return when a place opens or a run ends, from a moment on, ascending."""
+    ends = {run.end for run in runs if run.end is not None}
+    inside = {end for end in ends for first, close in place.begins if first <= end < close}
+    return sorted(moment for moment in inside | {first for first, _ in place.begins} if moment >= after)
 
 
 def _in(place: Place, begins: Intervals) -> bool:
