@@ -349,6 +349,16 @@ class Timetable:
         return room
 
 
+def _merged(held: Sequence[Held]) -> Iterator[Run]:
+    """Yield when one GPU is held, without overlaps."""
+    reached: int | None = -_NEVER
+    for one in sorted(held, key=lambda one: one.start):
+        if reached is None or (one.end is not None and one.end <= reached):
+            continue
+        yield Run(max(one.start, reached), one.end, (1, 0, 0), -1)
+        reached = one.end
+
+
 def _moments(place: Place, runs: Iterable[Run], after: int) -> list[int]:
     """Return when a place opens or a run ends, from a moment on, ascending."""
     ends = {run.end for run in runs if run.end is not None}

@@ -49,7 +49,7 @@ def test_a_bin_packing_by_falkenauer(name: str) -> None:
 
 
 # R. L. Graham, "Bounds on multiprocessing timing anomalies", SIAM J. Appl. Math. 17 (1969) 416-429:
-# m machines, two jobs each of 2m - 1 … m + 1 and three of m; the longest first ends at 4m - 1, the best at 3m.
+# m machines, two jobs each of 2m - 1 … m + 1, three of m; the longest first ends at 4m - 1, the best at 3m.
 
 
 @pytest.mark.parametrize("machines", [3, 5, 8])

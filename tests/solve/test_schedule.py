@@ -14,6 +14,8 @@ import flare_core as flare
 from benchmarks import times
 from benchmarks.scenarios import NOW as THEN
 from flare_core.engine import problem_of
+from flare_core.inventory.held import Held
+from flare_core.inventory.usage import NodeState
 from flare_core.placement.packing import Ask, Load, Loads, Problem, totals
 from flare_core.solve.search import search
 from flare_core.solve.timetable import Timetable, jobs_of
@@ -338,3 +340,32 @@ def test_a_timetable_that_remembers_finds_what_one_that_looks_does() -> None:
         if spot is not None:
             table.put(job, spot)
     assert sum(map(len, table.runs.values())) > 50
+
+
+def test_a_gpu_that_is_cut_is_held_once_and_what_is_said_to_be_left_is_left() -> None:
+    inventory = flare.read_inventory({"version": 1, "offers": [offer("o", 1, 4)]})
+    cut = [
+        Held(0, 0, (1,), 500, start=0, end=100, slots=1),
+        Held(0, 0, (1,), 500, start=50, end=200, slots=1),
+    ]
+    table = Timetable.beside(inventory, [*cut, Held(0, 0, (2, 3), 1000, start=0, end=None)])
+    gpus = {moment: _gpus_at(table, moment) for moment in (0, 60, 150, 250)}
+    assert gpus == {0: 3, 60: 3, 150: 3, 250: 2}
+    left = NodeState(0, (0,), cpu_milli=4000, memory_mib=0)
+    said = Timetable.beside(inventory, [Held(0, 0, end=100, left=left)])
+    [run] = said.runs[0, 0]
+    assert (run.takes, run.end) == ((3, 28000, 128 * 1024), 100)
+
+
+def _gpus_at(table: Timetable, moment: int) -> int:
+    on = [run for run in table.runs[0, 0] if run.start <= moment and (run.end is None or moment < run.end)]
+    return sum(run.takes[0] for run in on)
+
+
+def test_a_job_waits_for_what_comes_free_and_the_next_for_it() -> None:
+    busy = offer("o", 1, 2, node_states=[{"node": 0, "free_gpus": [0], "until": "2026-01-15T11:00:00Z"}])
+    two = [intent(f"j{k}", "job", 1, 2, workload__job__timeout="1h") for k in range(2)]
+    short = intent("s", "job", 1, 1, workload__job__timeout="30m")
+    found = started(world([*two, short], busy).place())
+    assert sorted(start for _, start in found.values()) == ["10:00", "11:00", "12:00"]
+    assert found["s"] == ("o", "10:00")
