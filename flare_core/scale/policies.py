@@ -82,10 +82,14 @@ class Scored:
     random: np.random.Generator | None = None
     _rows: dict[int, _Row] = field(default_factory=dict)
     _changed: IntArray = field(init=False)
-    _now: int = 1
+    _kind: IntArray = field(init=False)
+    _now: int = 0
 
     def __post_init__(self) -> None:
-        self._changed = np.ones(len(self.fleet), np.int64)
+        self._changed = np.zeros(len(self.fleet), np.int64)
+        state = self.state
+        rows = np.column_stack((self.fleet.model, state.cpu_milli, state.memory_mib, state.milli))
+        self._kind = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
 
     def seat(self, task_class: int) -> Seat | None:
         if (seat := self.choose(task_class)) is not None:
@@ -124,14 +128,25 @@ class Scored:
             suits = self.classes.one(task_class).suits(self.fleet)[0]
             row = _Row(suits, np.full(len(suits), NOWHERE, np.int64), np.zeros(len(suits), np.int64))
             self._rows[task_class] = row
+            self._score_untouched(task_class, row)
         if row.asked < self._now:
-            stale = np.flatnonzero(self._changed > row.asked)
-            row.score[stale] = NOWHERE
-            fits = stale[fitting(self.state, self.classes, task_class, stale) & row.suits[stale]]
-            if len(fits):
-                row.score[fits], row.gpus[fits] = self.scorer(self.state, self.classes, task_class, fits)
+            self._score(task_class, row, np.flatnonzero(self._changed > row.asked))
             row.asked = self._now
         return row
+
+    def _score(self, task_class: int, row: _Row, nodes: IntArray) -> None:
+        row.score[nodes] = NOWHERE
+        fits = nodes[fitting(self.state, self.classes, task_class, nodes) & row.suits[nodes]]
+        if len(fits):
+            row.score[fits], row.gpus[fits] = self.scorer(self.state, self.classes, task_class, fits)
+
+    def _score_untouched(self, task_class: int, row: _Row) -> None:
+        """Score one node of each kind that is as it was in the beginning, for all the others of the kind."""
+        untouched = np.flatnonzero(self._changed == 0)
+        _, first, kind = np.unique(self._kind[untouched], return_index=True, return_inverse=True)
+        self._score(task_class, row, untouched[first])
+        row.score[untouched] = row.score[untouched[first]][kind.reshape(-1)]
+        row.gpus[untouched] = row.gpus[untouched[first]][kind.reshape(-1)]
 
 
 def fitting(state: State, classes: Classes, task_class: int, nodes: IntArray) -> Mask:
