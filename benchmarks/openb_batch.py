@@ -18,7 +18,7 @@ from benchmarks.table import Row
 from flare_core.inventory.types import IntArray
 from flare_core.scale.batch import Batch, batch
 from flare_core.scale.check import check
-from flare_core.scale.fleet import REFUSED, Classes, Fleet
+from flare_core.scale.fleet import Classes, Fleet
 
 SEEDS = range(42, 52)
 QUICK, LONG = 0.2, 12.0
@@ -82,15 +82,6 @@ def enlarged(fleet: Fleet, times: int) -> Fleet:
     )
 
 
-def acceptance(classes: Classes, found: Batch) -> dict[str, float]:
-    """Return the share of the tasks that are seated, by what they ask of GPUs."""
-    seats = found.seats
-    gpus, milli = classes.gpus[seats.task_class], classes.milli[seats.task_class]
-    sets = {"no GPU": gpus == 0, "a part": (gpus == 1) & (milli < 1000), "810 of 1000": milli == 810}
-    sets |= {"1 GPU": (gpus == 1) & (milli == 1000), "more": gpus > 1}
-    return {name: float((seats.node[of] != REFUSED).mean()) for name, of in sets.items() if of.any()}
-
-
 def _batches(data: Path, effort: float, seeds: Iterable[int]) -> Iterator[tuple[str, list[Run]]]:
     for name in openb.LISTS:
         trace = openb.read(data, name)
@@ -141,7 +132,9 @@ def _fair(data: Path) -> Iterator[Row]:
     tasks = trace.arrivals(SEEDS[0], 1.0)
     for first_come in (False, True):
         found = batch(trace.fleet, trace.classes, tasks, first_come=first_come, effort=QUICK)
-        shares = ", ".join(f"{name} {100 * x:.0f} %" for name, x in acceptance(trace.classes, found).items())
+        shares = ", ".join(
+            f"{name} {100 * x:.0f} %" for name, x in openb.accepted(trace.classes, found.seats).items()
+        )
         points = 100 * (found.bound - found.value) / trace.fleet.capacity_milli
         what = "all that first-come accepts, and more" if first_come else "whoever fits best"
         yield Row(f"batch of default, {what}: gap", "points", 0.25, points, None, f"accepted: {shares}")
@@ -154,11 +147,3 @@ GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "batch-long": _long,
 }
 """Groups of rows by name."""
-
-
-def measured(data: Path | None, only: Iterable[str] = ()) -> Iterator[Row]:
-    """Yield the rows of some groups, or of all; none where the trace is not there."""
-    if data is None or not (data / openb.FOLDER).is_dir():
-        return
-    for name in only or GROUPS:
-        yield from GROUPS[name](data)
