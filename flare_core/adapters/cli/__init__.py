@@ -5,6 +5,7 @@
     app        the commands in one place; errors become exit statuses
     place      flare place
     explain    flare explain
+    explore    flare explore
     inventory  flare inventory
     verify     flare verify
     serve      flare serve

@@ -12,6 +12,7 @@ from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.bench import bench
 from flare_core.adapters.cli.config import config
 from flare_core.adapters.cli.explain import explain
+from flare_core.adapters.cli.explore import explore
 from flare_core.adapters.cli.fluidos import fluidos
 from flare_core.adapters.cli.inventory import inventory
 from flare_core.adapters.cli.output import INTERNAL, UNKNOWN, WRONG_INPUT, emit, emit_json, note, refusal
@@ -58,6 +59,7 @@ def _flare(show_version: Version = False) -> None:
 app.command()(place)
 app.command()(explain)
 app.command()(pareto)
+app.command()(explore)
 app.command()(inventory)
 app.command()(verify)
 app.command()(bench)

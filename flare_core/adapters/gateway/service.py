@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
 
+from flare_core.adapters.explorer.question import Question, faults
 from flare_core.adapters.gateway import keys, life
 from flare_core.adapters.gateway.backend.local import LocalBackend
 from flare_core.adapters.gateway.backend.port import Backend, BackendError
@@ -406,6 +407,27 @@ class Gateway:
         with self.store.read() as connection:
             booked = held(connection)
         return self._ask("plan", canonical_json(intent.to_dict()), booked, timeout_s)
+
+    def explore(self, asked: Question, timeout_s: float) -> dict[str, Any]:
+        """Return what the placement explorer is told, beside all that is booked; nothing is stored.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait for a turn, seconds.
+
+        Raises
+        ------
+        UnavailableError
+            If others' questions take too long, or the answer does.
+        """
+        try:
+            self._read(asked.intent)  # what is no intent does not trouble the solver
+        except IntentError as error:
+            return {"ask": asked.ask, "errors": faults(error)}
+        with self.store.read() as connection:
+            booked = held(connection)
+        return self._ask("explore", asked.model_dump_json(), booked, timeout_s)
 
     def explanation(self, record: Record) -> dict[str, Any]:
         """Return why an intent would be placed where it would now, or why not, beside all others.

@@ -62,7 +62,7 @@ def test_headers_that_are_too_large_may_be_those_of_any_request() -> None:
 
 def test_only_health_and_descriptions_are_open() -> None:
     is_open = {path for _, path, operation in described() if operation["security"] == []}
-    assert is_open == {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{name}"}
+    assert is_open == {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{name}", "/ui", "/ui/{name}"}
 
 
 def test_the_gateway_serves_it(server: Served) -> None:

@@ -19,7 +19,7 @@ from flare_core.adapters.gateway.http.table import OPERATIONS
 from tests.conftest import ROOT
 from tests.gateway.security.served import Served
 
-OTHERS = ("watchIntent", "watchIntents", "docs", "docsFile", "metrics", "openapi")
+OTHERS = ("watchIntent", "watchIntents", "docs", "docsFile", "metrics", "openapi", "ui", "uiFile")
 TESTED = len(OPERATIONS) - len(OTHERS)
 LEAST_ACCEPTED = 0.3
 """Of the intents that conform, those that are accepted, or refused for what the federation has.

@@ -200,6 +200,7 @@ def test_a_text_in_the_address_or_a_name_does_no_harm(server: Served, count: int
             ("GET", f"/api/v1/resources?location={inside}"),
             ("GET", f"/api/v1/auth/tokens?user_id={inside}"),
             ("GET", f"/docs/{inside}"),
+            ("GET", f"/ui/{inside}"),
         ):
             assert client.ask(method, path).status in {200, 400, 404, 405, 431}, (method, path)
         answer = client.ask("POST", "/api/v1/auth/tokens", json={"name": payload, "user_id": payload})

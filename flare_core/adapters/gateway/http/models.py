@@ -290,6 +290,25 @@ class Plan(BaseModel):
     placements: tuple[Placement, ...]
 
 
+class Fault(BaseModel):
+    """Something that is wrong with an intent, and where."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    path: str
+    message: str
+
+
+class Explored(BaseModel):
+    """What the placement explorer is told; beside it what was asked for, unless the intent is wrong."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    ask: Literal["quick", "plan", "why", "front"]
+    errors: tuple[Fault, ...]
+
+
 class Explanation(BaseModel):
     """Why an intent is placed where it is, or why it is not."""
 

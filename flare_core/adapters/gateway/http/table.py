@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from flare_core.adapters.explorer.question import Question
 from flare_core.adapters.gateway.errors import GatewayCode
 from flare_core.adapters.gateway.http import models
 from flare_core.adapters.gateway.http.operation import Header, Operation, Said
-from flare_core.adapters.gateway.http.routes import events, intents, resources, service, tokens
+from flare_core.adapters.gateway.http.routes import events, explorer, intents, resources, service, tokens
 from flare_core.adapters.gateway.keys import LONGEST
 from flare_core.adapters.gateway.tokens import Permission
 from flare_core.errors import ErrorCode
@@ -189,6 +190,45 @@ _RESOURCES: Final = (
     ),
 )
 
+_EXPLORER: Final = (
+    Operation(
+        id="explore",
+        method="POST",
+        path="/api/v1/explore",
+        handler=explorer.explore,
+        summary="Ask what an intent would come to",
+        description=(
+            "What the placement explorer shows: the placement, where it lies, what each constraint removed, "
+            "why it is so, the compromises. Nothing is stored. The intent is sent as text; what is wrong "
+            "with it is listed under `errors` of an answer `200`. It also takes `resources:read`."
+        ),
+        tag="Explorer",
+        needs=Permission.INTENTS_WRITE,
+        body=Question,
+        says={200: Said(description="What was found.", model=models.Explored)},
+    ),
+    Operation(
+        id="ui",
+        method="GET",
+        path="/ui",
+        handler=explorer.ui,
+        summary="The placement explorer",
+        tag="Explorer",
+        is_open=True,
+        says={200: Said(description="The page.", media="text/html")},
+    ),
+    Operation(
+        id="uiFile",
+        method="GET",
+        path="/ui/{name}",
+        handler=explorer.ui,
+        summary="A part of the placement explorer",
+        tag="Explorer",
+        is_open=True,
+        says={200: Said(description="The part.", media="*/*")},
+    ),
+)
+
 _TOKENS: Final = (
     Operation(
         id="createToken",
@@ -303,4 +343,4 @@ _SERVICE: Final = (
     ),
 )
 
-OPERATIONS: Final[tuple[Operation, ...]] = (*_INTENTS, *_RESOURCES, *_TOKENS, *_SERVICE)
+OPERATIONS: Final[tuple[Operation, ...]] = (*_INTENTS, *_RESOURCES, *_EXPLORER, *_TOKENS, *_SERVICE)

@@ -23,9 +23,9 @@ class Request:
     ----------
     kind
         ``solve`` places intents together, for booking; ``plan`` and ``explain`` answer with the public
-        document for one.
+        document for one, ``explore`` with what the page is told.
     documents
-        The intents as canonical JSON; their names differ.
+        The intents as canonical JSON; their names differ. Of ``explore`` the question.
     held
         What is booked.
     excluded
@@ -34,7 +34,7 @@ class Request:
         What the search may take: seconds, and the solver's own measure (None is its default).
     """
 
-    kind: Literal["solve", "plan", "explain"]
+    kind: Literal["solve", "plan", "explain", "explore"]
     documents: tuple[str, ...]
     held: tuple[Held, ...]
     now: datetime

@@ -5,6 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from flare_core.adapters.explorer.answers import World
+from flare_core.adapters.explorer.answers import answer as explored
+from flare_core.adapters.explorer.question import read_question
 from flare_core.adapters.gateway.remaining import remaining
 from flare_core.adapters.gateway.rooms import seats_of
 from flare_core.adapters.gateway.work.request import Json, Request, seat_document
@@ -34,6 +37,9 @@ def answer(request: Request, inventory: Inventory) -> Json:
     free = remaining(inventory, request.held, request.excluded)
     effort = DEFAULT_EFFORT if request.effort is None else request.effort
     try:
+        if request.kind == "explore":
+            world = World.of(free, options)
+            return {"document": explored(read_question(request.documents[0]), world, request.now)}
         intents = [read_intent(text.encode()) for text in request.documents]
         limit_s = _search_s(request.limit_s, intents)
         options = Options(time_limit=limit_s, effort=effort, origin=request.origin)

@@ -13,23 +13,10 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from flare_core.adapters.explorer.pages import POLICY
 from flare_core.adapters.gateway.errors import NotFoundError
 from flare_core.adapters.gateway.http.errors import STATUS
 from flare_core.adapters.gateway.http.page.codes import MEANINGS
-
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-"""What a browser may do on these pages."""
 
 _HTML: Final = "text/html; charset=utf-8"
 _FILES: Final = {
@@ -40,6 +27,9 @@ _FILES: Final = {
     "swagger-ui.css": ("swagger-ui.css.gz", "text/css; charset=utf-8"),
     "licenses": ("LICENSES.txt", "text/plain; charset=utf-8"),
 }
+
+
+__all__ = ["NAMES", "POLICY", "response"]
 
 
 class Asset(NamedTuple):
