@@ -48,7 +48,7 @@ def test_the_version_is_the_packages() -> None:
     assert run("--version").stdout == f"flare {version('flare-core')}\n"
 
 
-@pytest.mark.parametrize("command", ["place", "inventory", "verify"])
+@pytest.mark.parametrize("command", ["place", "inventory", "verify", "explore"])
 def test_help_has_examples_that_name_the_command(command: str) -> None:
     done = run(command, "--help", COLUMNS="120", TERM="dumb")
     assert done.returncode == 0

@@ -148,7 +148,7 @@ def _tell(url: str, settings: dict[str, object], admin: bool, as_json: bool) -> 
     if as_json:
         # On one line: the document does not end the output, so a reader must know where it ends.
         return emit(json.dumps({"url": url, "workers": settings["workers"], "admin_token": admin}) + "\n")
-    emit(f"listening on {url}, docs at {url}/docs\n")
+    emit(f"listening on {url}, docs at {url}/docs, explorer at {url}/ui\n")
     if not settings["inventory"] and settings["backend"] == "local":
         emit(f"{DEMO}\n")
     if not admin:
