@@ -33,9 +33,13 @@ needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium on
 
 _MOVE = """([slider, value]) => {
   const input = document.getElementById(slider);
+  const moved = performance.now();
   input.value = value;
   input.dispatchEvent(new Event("input", { bubbles: true }));
+  return moved;
 }"""
+_TOOK = """(moved) =>
+  performance.getEntriesByName("replan").find((each) => each.startTime >= moved)?.duration ?? null"""
 
 
 @contextmanager
@@ -93,21 +97,13 @@ class Visit:
     def verdict(self) -> str:
         return self.page.locator("#verdict").inner_text()
 
-    @property
-    def moves(self) -> list[float]:
-        """How long each move of a slider took until it was drawn, ms."""
-        found: list[float] = self.page.evaluate(
-            "performance.getEntriesByName('replan').map((e) => e.duration)"
-        )
-        return found
-
     def slide(self, slider: str, value: int) -> float:
         """Move a slider, and return how long it took until it was drawn, ms."""
-        before = len(self.moves)
-        self.page.evaluate(_MOVE, [slider, value])
+        moved = self.page.evaluate(_MOVE, [slider, value])
         for _ in range(1_000):  # playwright's own waiting needs what the page's policy forbids
-            if len(self.moves) > before:
-                return self.moves[-1]
+            took: float | None = self.page.evaluate(_TOOK, moved)
+            if took is not None:
+                return took
             self.page.wait_for_timeout(10)
         raise TimeoutError(slider)
 

@@ -6,6 +6,7 @@ send requests here under another name (DNS rebinding), so the Host header must b
 
 import json
 import secrets
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from hmac import compare_digest
@@ -49,6 +50,11 @@ class Explorer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
         self.world, self.clock = world, clock
         self.key = secrets.token_urlsafe(24)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone away, and everything of a mistake."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as it came
 
     @property
     def host(self) -> str:

@@ -1,7 +1,7 @@
 // The Pareto front: every compromise that nothing beats. A point shows its placement.
 import { h, number, plural, s, show } from "./dom.js";
 
-const W = 420, H = 250, LEFT = 68, RIGHT = 14, TOP = 14, BOTTOM = 44;
+const H = 250, LEFT = 68, RIGHT = 14, TOP = 14, BOTTOM = 44;
 
 function scale(values, low, high) {
   const least = Math.min(...values);
@@ -13,7 +13,7 @@ function scale(values, low, high) {
   return { at, ticks: [0, 1, 2, 3].map((k) => from + ((k + 0.5) * (to - from)) / 4) };
 }
 
-function axes(x, y, names) {
+function axes(W, x, y, names) {
   return [
     s("path", { class: "axis", d: `M${LEFT},${TOP}V${H - BOTTOM}H${W - RIGHT}` }),
     x.ticks.map((tick) => s("text", { class: "tick", x: x.at(tick), y: H - BOTTOM + 16, "text-anchor": "middle" }, number(tick, 3))),
@@ -38,6 +38,7 @@ export function front(place, told, chosen, choose) {
   if (!told.points.length) return show(place, h("p", { class: "muted" }, "There is none: nothing can be placed."));
   const names = told.terms.map((term) => `${term}, ${told.units[term]}`);
   const [a, b] = told.terms;
+  const W = Math.max(260, Math.min(500, place.clientWidth)); // so that its text has the size of the page's
   const x = scale(told.points.map((point) => point.terms[a]), LEFT, W - RIGHT);
   const y = scale(told.points.map((point) => point.terms[b]), H - BOTTOM, TOP);
   const title = (point, k) => `Compromise ${k + 1} of ${told.points.length}: ${told.terms.map((term) => `${term} ${number(point.terms[term])} ${told.units[term]}`).join(", ")}`;
@@ -53,6 +54,6 @@ export function front(place, told, chosen, choose) {
       s("circle", { class: "mark", cx: x.at(point.terms[a]), cy: y.at(point.terms[b]), r: chosen === k ? 8 : 6 })));
   return show(place,
     s("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "group", "aria-label": `${names.join(" against ")}: ${plural(told.points.length, "compromise")}` },
-      axes(x, y, names), s("path", { class: "stairs", d: steps(told.points, x, y, told.terms) }), dots),
+      axes(W, x, y, names), s("path", { class: "stairs", d: steps(told.points, x, y, told.terms) }), dots),
     h("p", { class: "muted small" }, `${plural(told.points.length, "compromise")}${told.complete ? ", proven to be all" : "; there may be more"}. Choose one to see its placement.`));
 }

@@ -1,7 +1,7 @@
 // When the tasks of a job run: a line for each node.
 import { h, plural, s, show } from "./dom.js";
 
-const W = 420, LABEL = 128, LINE = 24, MOST = 20;
+const LABEL = 128, LINE = 24, MOST = 20;
 
 const moment = (time, long) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", hour: "2-digit", minute: "2-digit", ...(long ? { day: "numeric", month: "short" } : {}) }).format(time);
@@ -26,6 +26,7 @@ export function gantt(card, place, told, deadline) {
   const limit = deadline ? Date.parse(deadline) : NaN;
   const showLimit = Number.isFinite(limit) && limit > from && limit - from < 4 * (last - from);
   const to = Math.max(last, showLimit ? limit : last) + (last - from) * 0.03;
+  const W = Math.max(260, Math.min(500, place.clientWidth));
   const at = (time) => LABEL + ((time - from) / (to - from)) * (W - LABEL);
   const shown = [...lines].slice(0, MOST);
   const height = shown.length * LINE + 26;

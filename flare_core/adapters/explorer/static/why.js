@@ -5,9 +5,10 @@ const offers = (other) => other.offers.map((each) => `${each.tasks > 1 ? `${each
 const text = (value) => (value === null || value === undefined ? "?" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 function standing(one, unit) {
-  const without = one.without_it ? `without it: ${offers(one.without_it)}, ${number(one.without_it.objective)} ${unit}` : "";
-  return h("tr", {}, h("th", { scope: "row" }, short(one.path)), h("td", {}, text(one.asked)), h("td", {}, text(one.got)),
-    h("td", {}, one.binding ? h("span", { class: "badge fair" }, "binds") : "", " ", h("span", { class: "muted small" }, without)));
+  const got = one.got === null || one.got === undefined ? "" : `, got ${text(one.got)}`;
+  return h("li", { class: "standing" },
+    h("p", {}, h("strong", {}, short(one.path)), ` ${text(one.asked)}`, h("span", { class: "muted" }, got), one.binding ? h("span", { class: "badge fair" }, "binds") : null),
+    one.without_it ? h("p", { class: "muted small" }, `without it: ${offers(one.without_it)}, ${number(one.without_it.objective)} ${unit}`) : null);
 }
 
 export function why(place, told) {
@@ -16,7 +17,6 @@ export function why(place, told) {
   return show(place,
     told.runner_up ? h("p", {}, "Next best: ", h("strong", {}, offers(told.runner_up)), `, ${number(told.runner_up.objective)} ${told.unit} (${money(told.runner_up.hourly_cost)})`) : h("p", {}, "Nothing else could be chosen."),
     told.prices.map((price) => price.may_rise_to ? h("p", {}, `${price.offer} stays the choice up to ${money(price.may_rise_to)} (now ${money(price.hourly)}).`) : null),
-    own.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Constraints" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["Constraint", "asked", "got", ""].map((each) => (each ? h("th", { scope: "col" }, each) : h("td", {}))))), h("tbody", {}, own.map((one) => standing(one, told.unit))))) : null,
+    own.length ? h("ul", { class: "standings" }, own.map((one) => standing(one, told.unit))) : null,
     told.unsettled.length ? h("p", { class: "muted small" }, `Not settled in time: ${told.unsettled.join(", ")}`) : null);
 }
