@@ -36,7 +36,7 @@ def explore(
     """
     from flare_core.adapters.explorer.answers import World
     from flare_core.adapters.explorer.local import Explorer
-    from flare_core.engine import moment_of, seen_from
+    from flare_core.engine import moment_of
     from flare_core.errors import OptionsError
 
     files = inventory or []
@@ -53,7 +53,7 @@ def explore(
     fixed = None if now is None else moment_of(now)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
     tell_warnings(offers)
-    world = World.of(seen_from(offers, settings), settings)
+    world = World.of(offers, settings)
     try:
         server = Explorer(world, lambda: fixed or datetime.now(UTC), port)
     except OSError as error:
