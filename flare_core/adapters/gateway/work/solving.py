@@ -38,6 +38,8 @@ def answer(request: Request, inventory: Inventory) -> Json:
     effort = DEFAULT_EFFORT if request.effort is None else request.effort
     try:
         if request.kind == "explore":
+            # Half of the time is kept back: a front checks and writes down dozens of plans.
+            options = Options(time_limit=request.limit_s / 2, effort=effort, origin=request.origin)
             world = World.of(free, options)
             return {"document": explored(read_question(request.documents[0]), world, request.now)}
         intents = [read_intent(text.encode()) for text in request.documents]
