@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flare_core.candidates.latency import with_latency
@@ -41,6 +41,7 @@ from flare_core.requirements.types import Objective, Requirements
 from flare_core.rolling import Kept, Running, joined, running, worth
 from flare_core.rolling import beside as beside_running
 from flare_core.solve.cpsat import Run
+from flare_core.solve.queue import first_room
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search, search_within
 from flare_core.verify import verify
@@ -388,7 +389,9 @@ def _unplaced(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) ->
     if not table.settled(ask):
         return Placement(intent=ask.name, status=Status.UNKNOWN)
     if table.verdict(ask.name) is Verdict.QUEUED:
-        return Placement(intent=ask.name, status=Status.QUEUED)
+        later = first_room(ask, table.problem, table.found.packing, why.asking)
+        start = None if later is None else ask.needs.start + timedelta(seconds=later)
+        return Placement(intent=ask.name, status=Status.QUEUED, start=start)
     reason = reason_of(ask, intents, table, why)
     return Placement(intent=ask.name, status=Status.REJECTED, error=reason)
 

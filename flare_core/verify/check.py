@@ -199,7 +199,8 @@ def _check_empty(placed: Placed) -> Violations:
     figures = {
         "hourly_cost": placed.hourly_ueur,
         "total_cost": placed.total_ueur,
-        "start_time": placed.start,
+        # Who waits may be told when there could be room.
+        "start_time": None if placed.status == "queued" and placed.offer is None else placed.start,
         "end_time": placed.end,
         "latency_ms": placed.latency_ms,
         "carbon_g_per_hour": placed.carbon_g_per_hour,

@@ -247,6 +247,8 @@ class New(TypedDict, total=False):
         What is offered while it waits; gone where absent.
     message
         For the user; none where absent.
+    estimated_start
+        When there could be room for what goes into the queue; what is placed begins when its placement says.
     """
 
     hourly_ueur: int
@@ -254,6 +256,7 @@ class New(TypedDict, total=False):
     error: Mapping[str, Any]
     offer: Mapping[str, Any] | None
     message: str
+    estimated_start: datetime | None
 
 
 def move(
@@ -316,7 +319,7 @@ def _moved(old: Record, to: State, at: datetime, new: New) -> Record:
         message=new.get("message"),
         offer=new.get("offer"),
         status_report=old.status_report if to in (State.RUNNING, State.COMPLETED) else None,
-        estimated_start=_start_of(placement),
+        estimated_start=new.get("estimated_start") if queued else _start_of(placement),
     )
 
 
@@ -378,6 +381,22 @@ def offer_again(
         raise ConflictError("only an intent in the queue has an offer")
     reason = "its offer has expired" if offer is None else "offered"
     return _save(connection, old, replace(old, offer=offer), now, reason)
+
+
+def estimate(connection: Connection, intent: str, now: datetime, start: datetime | None) -> Record:
+    """Say when there could be room for an intent in the queue; nothing is told where that is as before.
+
+    Raises
+    ------
+    ConflictError
+        If it is not in the queue.
+    """
+    old = _seen(connection, intent, None)
+    if old.state is not State.QUEUED:
+        raise ConflictError("only an intent in the queue waits for room")
+    if old.estimated_start == start:
+        return old
+    return _save(connection, old, replace(old, estimated_start=start), now, "another start is estimated")
 
 
 def tell_status(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from flare_core.adapters.gateway.store.tables import orders
 from flare_core.inventory.fields import canonical_json
+from flare_core.quantities import parse_moment
 
 
 class Step(StrEnum):
@@ -52,10 +53,10 @@ class Purchase:
 
 
 def open_order(connection: Connection, intent: str, placement: Mapping[str, Any], now: datetime) -> str:
-    """Say what is to be bought for an intent; return the key of the order."""
+    """Say what is to be bought for an intent, when it begins; return the key of the order."""
     before = select(func.max(orders.c.generation)).where(orders.c.intent == intent)
     generation = (connection.execute(before).scalar() or 0) + 1
-    key = f"{intent}-{generation}"
+    key, start = f"{intent}-{generation}", placement.get("start_time")
     row = {
         "key": key,
         "intent": intent,
@@ -67,7 +68,7 @@ def open_order(connection: Connection, intent: str, placement: Mapping[str, Any]
         "done": False,
         "handle": "{}",
         "tries": 0,
-        "next_poll": now,
+        "next_poll": now if start is None else max(now, parse_moment(start)),
     }
     connection.execute(insert(orders).values(row))
     return key

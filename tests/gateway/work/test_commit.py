@@ -143,11 +143,16 @@ def test_whose_capacity_is_taken_again_and_again_waits_a_moment(store: Store) ->
     assert len(gathered(store, now_s=1)) == 1
 
 
-def queued(store: Store, valid_s: int | None = None, capacity: int = 0) -> Record:
-    record = submitted(store, "one")
+def waiting(start_s: int | None = None, valid_s: int | None = None) -> dict[str, Any]:
     offered = None if valid_s is None else {"valid_until": format_moment(NOW + valid_s * SECOND)}
-    outcome = placed(0) | {"placement": {"status": "queued", "offer": offered, "error": None}}
-    settled(store, gathered(store), outcome, at=desk(capacity))
+    start = None if start_s is None else format_moment(NOW + start_s * SECOND)
+    placement = {"status": "queued", "offer": offered, "error": None, "start_time": start}
+    return placed(0) | {"placement": placement}
+
+
+def queued(store: Store, valid_s: int | None = None, capacity: int = 0, start_s: int | None = None) -> Record:
+    record = submitted(store, "one")
+    settled(store, gathered(store), waiting(start_s, valid_s), at=desk(capacity))
     return now_of(store, record)
 
 
@@ -159,6 +164,34 @@ def test_the_queue_is_tried_when_there_is_more_capacity_or_after_a_while(store: 
     with store.write() as connection:
         hand_back(connection, ME)
     assert len(gathered(store, capacity=3, now_s=60)) == 1
+
+
+def test_the_queue_is_tried_ever_more_rarely_while_nothing_changes(store: Store) -> None:
+    queued(store)
+    tries, now_s = list[int](), 0
+    while now_s < 5 * 3600:
+        now_s += 60
+        work = gathered(store, now_s=now_s)
+        if work:
+            tries.append(now_s // 60)
+            settled(store, work, waiting(), at=desk(now_s=now_s))
+    assert tries == [1, 2, 4, 8, 16, 32, 64, 124, 184, 244]
+
+
+def test_the_queue_is_tried_when_there_could_be_room_and_says_when(store: Store) -> None:
+    record = queued(store, start_s=5000)
+    assert record.estimated_start == NOW + 5000 * SECOND
+    assert gathered(store, now_s=4999) == ()
+    work = gathered(store, now_s=5000)
+    settled(store, work, waiting(9000), at=desk(now_s=5000))
+    later = now_of(store, record)
+    assert (later.estimated_start, later.version) == (NOW + 9000 * SECOND, record.version + 1)
+    work = gathered(store, now_s=5001, capacity=1)
+    settled(store, work, waiting(9000), at=desk(1, now_s=5001))
+    assert now_of(store, record) == later
+    [work] = [gathered(store, now_s=9000)]
+    settled(store, work, placed(0), at=desk(now_s=9000))
+    assert now_of(store, record).estimated_start == NOW
 
 
 def test_an_offer_stands_until_its_moment_whatever_comes_free(store: Store) -> None:

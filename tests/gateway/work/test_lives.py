@@ -257,6 +257,41 @@ def test_an_offer_whose_capacity_was_taken_is_made_anew_or_not_at_all(
         assert until(lambda: gateway.offer(now_of(gateway, record.id)))
 
 
+def test_a_job_begins_when_another_ends_and_is_bought_then(
+    sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
+    clock = Clock()
+    with living(sqlite_url, tmp_path, clock, offer("a", gpus=1, nodes=1), solver=shared) as gateway:
+        first, second = (
+            submitted(gateway, wish(name, kind="job", workload=HOUR_JOB)) for name in ("one", "two")
+        )
+        awaited(gateway, first.id, State.RUNNING)
+        booked = awaited(gateway, second.id, State.RESERVED)
+        assert booked.estimated_start == NOW + timedelta(hours=1)
+        with gateway.store.read() as connection:
+            [order] = orders_of(connection, second.id)
+        assert not order.handle
+        clock.tick(hours=1)
+        awaited(gateway, first.id, State.COMPLETED)
+        awaited(gateway, second.id, State.RUNNING)
+        clock.tick(hours=1)
+        assert awaited(gateway, second.id, State.COMPLETED).ended == NOW + timedelta(hours=2)
+
+
+def test_a_service_in_the_queue_says_when_there_could_be_room_and_runs_then(
+    sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
+    clock = Clock()
+    with living(sqlite_url, tmp_path, clock, offer("a", gpus=1, nodes=1), solver=shared) as gateway:
+        first = submitted(gateway, wish(kind="job", workload=HOUR_JOB))
+        awaited(gateway, first.id, State.RUNNING)
+        second = submitted(gateway, wish("two", **QUEUE))
+        waiting = awaited(gateway, second.id, State.QUEUED)
+        assert waiting.estimated_start == NOW + timedelta(hours=1)
+        clock.tick(hours=1)
+        awaited(gateway, second.id, State.RUNNING)
+
+
 def test_what_costs_more_than_the_users_quota_fails(sqlite_url: str, tmp_path: Path, shared: Solver) -> None:
     quota = Quota(hourly_ueur=3 * EUR)
     with living(sqlite_url, tmp_path, Clock(), quota=quota, solver=shared) as gateway:

@@ -29,6 +29,7 @@ from flare_core.quantities import (
     Rounding,
     format_duration,
     format_eur,
+    format_moment,
     format_percent,
     format_rate,
     parse_rate_ueur_per_h,
@@ -74,7 +75,8 @@ def estimates_of(record: Record) -> Estimates:
     """Return where an intent goes and what that costs."""
     placement = record.placement
     if placement is None:
-        return Estimates()
+        start = record.estimated_start
+        return Estimates(estimated_start_time=None if start is None else format_moment(start))
     assignments = _assignments(placement)
     dearest = _dearest(assignments)
     return Estimates(

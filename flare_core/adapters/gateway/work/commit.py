@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.ledger import TakenError
-from flare_core.adapters.gateway.life import State, move, offer_again, reserve
+from flare_core.adapters.gateway.life import Record, State, estimate, move, offer_again, reserve
 from flare_core.adapters.gateway.limits import Holding, QuotaError, check_quota
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store.tables import intents
-from flare_core.adapters.gateway.work.claims import Work, hand_back, still_mine
+from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, Work, hand_back, still_mine
 from flare_core.adapters.gateway.work.request import seat_from
 from flare_core.errors import ErrorCode
 from flare_core.inventory.fields import canonical_json
@@ -24,7 +24,9 @@ from flare_core.quantities import parse_moment
 
 _log = logging.getLogger(__name__)
 QUEUE_PAUSE: Final = timedelta(minutes=1)
-"""After so long an intent in the queue is tried again, though no capacity was released: calendars open."""
+LONGEST_QUEUE_PAUSE: Final = timedelta(hours=1)
+"""After so long an intent in the queue is tried again, though no capacity was released and no start could be
+estimated: at first, and at the longest, for it is tried when it has waited twice as long."""
 TAKEN_PAUSE: Final = timedelta(seconds=1)
 """After so long an intent is tried again whose capacity was taken again and again."""
 
@@ -123,17 +125,37 @@ def refuse(connection: Connection, desk: Desk, work: Work, error: Mapping[str, s
 def queue(connection: Connection, desk: Desk, work: Work, outcome: Mapping[str, Any]) -> None:
     """Let an intent wait for capacity, with an offer where negotiation made one."""
     record, offer = work.record, outcome["placement"]["offer"]
+    said = outcome["placement"]["start_time"]
+    start = None if said is None else parse_moment(said)
     message = "waits for capacity" if offer is None else "waits for its offer to be accepted"
     if record.state is not State.QUEUED:
         move(
-            connection, record.id, State.QUEUED, desk.now, message, offer=offer, message=message, seen=record
+            connection,
+            record.id,
+            State.QUEUED,
+            desk.now,
+            message,
+            offer=offer,
+            message=message,
+            estimated_start=start,
+            seen=record,
         )
     elif offer != record.offer:
         offer_again(connection, record.id, desk.now, offer)
-    again = desk.now + QUEUE_PAUSE if offer is None else parse_moment(offer["valid_until"])
+    elif offer is None:
+        estimate(connection, record.id, desk.now, start)
+    again = _next_try(record, desk.now, start) if offer is None else parse_moment(offer["valid_until"])
     terms = None if offer is None else {name: outcome[name] for name in ("seats", "hourly_ueur")}
     values = _FRESH | {"next_try": again, "tried": desk.capacity}
     note(connection, record.id, **values, terms=None if terms is None else canonical_json(terms))
+
+
+def _next_try(record: Record, now: datetime, start: datetime | None = None) -> datetime:
+    """Return when an intent in the queue is tried again if no capacity is released before."""
+    if start is not None and start > now:
+        return min(start, now + LONGEST_PAUSE)
+    waited = now - record.changed if record.state is State.QUEUED else timedelta()
+    return now + min(max(QUEUE_PAUSE, waited), LONGEST_QUEUE_PAUSE)
 
 
 def unknown(connection: Connection, desk: Desk, work: Work) -> None:
@@ -145,7 +167,7 @@ def unknown(connection: Connection, desk: Desk, work: Work) -> None:
     message = "time was too short to tell whether it can be placed"
     if work.record.state is not State.QUEUED:
         move(connection, work.record.id, State.QUEUED, desk.now, message, message=message, seen=work.record)
-    again_at = {"next_try": desk.now + QUEUE_PAUSE, "tried": desk.capacity}
+    again_at = {"next_try": _next_try(work.record, desk.now), "tried": desk.capacity}
     note(connection, work.record.id, **_FRESH | again_at)
 
 

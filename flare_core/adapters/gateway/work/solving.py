@@ -34,7 +34,7 @@ def answer(request: Request, inventory: Inventory) -> Json:
         ``outcomes``: for ``solve`` one object for each intent, in their order. ``document``: for the others.
         ``error``: where nothing can be said of these intents together, its ``code``, ``path``, ``message``.
     """
-    free = remaining(inventory, request.held, request.excluded)
+    free = remaining(inventory, request.held, request.excluded, now=request.now)
     effort = DEFAULT_EFFORT if request.effort is None else request.effort
     try:
         if request.kind == "explore":
