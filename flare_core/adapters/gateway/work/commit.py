@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.ledger import TakenError
-from flare_core.adapters.gateway.life import Record, State, estimate, move, offer_again, reserve
+from flare_core.adapters.gateway.life import State, estimate, move, offer_again, reserve
 from flare_core.adapters.gateway.limits import Holding, QuotaError, check_quota
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store.tables import intents
-from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, Work, hand_back, still_mine
+from flare_core.adapters.gateway.work.claims import EXCLUDED, LONGEST_PAUSE, Work, hand_back, still_mine
 from flare_core.adapters.gateway.work.request import seat_from
 from flare_core.errors import ErrorCode
 from flare_core.inventory.fields import canonical_json
@@ -144,18 +144,21 @@ def queue(connection: Connection, desk: Desk, work: Work, outcome: Mapping[str, 
         offer_again(connection, record.id, desk.now, offer)
     elif offer is None:
         estimate(connection, record.id, desk.now, start)
-    again = _next_try(record, desk.now, start) if offer is None else parse_moment(offer["valid_until"])
+    again = _next_try(work, desk.now, start) if offer is None else parse_moment(offer["valid_until"])
     terms = None if offer is None else {name: outcome[name] for name in ("seats", "hourly_ueur")}
     values = _FRESH | {"next_try": again, "tried": desk.capacity}
     note(connection, record.id, **values, terms=None if terms is None else canonical_json(terms))
 
 
-def _next_try(record: Record, now: datetime, start: datetime | None = None) -> datetime:
+def _next_try(work: Work, now: datetime, start: datetime | None = None) -> datetime:
     """Return when an intent in the queue is tried again if no capacity is released before."""
+    record, longest = work.record, LONGEST_PAUSE
+    if work.excluded:  # what was refused is asked for again then
+        longest = EXCLUDED
     if start is not None and start > now:
-        return min(start, now + LONGEST_PAUSE)
+        return min(start, now + longest)
     waited = now - record.changed if record.state is State.QUEUED else timedelta()
-    return now + min(max(QUEUE_PAUSE, waited), LONGEST_QUEUE_PAUSE)
+    return now + min(max(QUEUE_PAUSE, waited), LONGEST_QUEUE_PAUSE, longest)
 
 
 def unknown(connection: Connection, desk: Desk, work: Work) -> None:
@@ -167,7 +170,7 @@ def unknown(connection: Connection, desk: Desk, work: Work) -> None:
     message = "time was too short to tell whether it can be placed"
     if work.record.state is not State.QUEUED:
         move(connection, work.record.id, State.QUEUED, desk.now, message, message=message, seen=work.record)
-    again_at = {"next_try": _next_try(work.record, desk.now), "tried": desk.capacity}
+    again_at = {"next_try": _next_try(work, desk.now), "tried": desk.capacity}
     note(connection, work.record.id, **_FRESH | again_at)
 
 
