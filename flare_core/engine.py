@@ -30,7 +30,7 @@ from flare_core.negotiation.deal import Verdict
 from flare_core.negotiation.offer import under_terms
 from flare_core.negotiation.table import Means, Table, beside, instead, settle
 from flare_core.options import Options, Progress
-from flare_core.placement.build import assignments, placed, runner_up, settled
+from flare_core.placement.build import assignments, held, placed, runner_up, settled
 from flare_core.placement.occupied import free_now, seen_at
 from flare_core.placement.packing import Ask, Packing, Problem, totals
 from flare_core.placement.score import score
@@ -400,9 +400,12 @@ def reason_of(ask: Ask, intents: "Sequence[Intent]", table: Table, why: _Why) ->
     """Return why an intent is not placed, and what could be instead."""
     intent = next(intent for intent in intents if intent.name == ask.name)
     inventory = table.problem.inventory
+    world = inventory
     if not moves(ask.needs):  # for who is there from now on, what comes free later is used
-        inventory = free_now(inventory)
-    case = Case(ask.needs, ask.found.funnel, inventory, intent, ask.needs.start)
+        inventory = world = free_now(inventory)
+    elif ask.needs.deadline is not None:  # with more time it may begin when others end
+        world = replace(inventory, busy=(*inventory.busy, *held(table.problem, table.found.packing)))
+    case = Case(ask.needs, ask.found.funnel, world, intent, ask.needs.start)
 
     def make(patch: Mapping[str, Json]) -> Made | None:
         if why.making.over or _spent(why.tries, why.making):

@@ -26,6 +26,9 @@ from flare_core.inventory.calendar import (
 from flare_core.inventory.types import IntArray, Inventory
 from flare_core.requirements.types import Requirements, Workload
 
+MOST_WAVES = 32
+"""Waves of a batch after something busy has ended, up to which an end is named."""
+
 ALWAYS = -1
 """Code of an offer that says nothing of maintenance or opening hours."""
 
@@ -120,7 +123,10 @@ def turns(needs: Requirements, inventory: Inventory, rows: IntArray) -> IntArray
 
 
 def ends(needs: Requirements, inventory: Inventory) -> list[int]:
-    """Return by when (UTC seconds) more of the work could be done if no deadline mattered, ascending."""
+    """Return by when (UTC seconds) more of the work could be done if no deadline mattered, ascending.
+
+    Where an offer opens, and where something that is busy ends.
+    """
     length, most = needs.length_s, needs.tasks if needs.workload is Workload.BATCH else 1
     if not length:
         return []
@@ -131,7 +137,10 @@ def ends(needs: Requirements, inventory: Inventory) -> list[int]:
             found.update((slots(begins, length, most) + length).tolist())
         else:
             found.update(first + length for first, _ in begins)
-    return sorted(found)
+    now = int(needs.start.timestamp())
+    freed = {now + one.end for one in inventory.busy if one.end is not None}
+    waves = range(1, min(most, MOST_WAVES) + 1)
+    return sorted(found | {end + k * length for end in freed for k in waves})
 
 
 def slots(begins: Intervals, length: int, most: int) -> IntArray:

@@ -180,7 +180,8 @@ def beside(table: Table, needs: Requirements, means: Means) -> Solved | None:
     if _kept(table, joined, ask.name) and not _harmed(table, joined):
         loads = _loads(joined, ask.name)
         return Solved(ask, loads, totals(ask, loads))
-    if joined.found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
+    left = joined.found.left_proven and not _loads(joined, ask.name)
+    if left or joined.found.outcome in (Outcome.OPTIMAL, Outcome.INFEASIBLE):
         return None
     raise Unproven
 

@@ -109,6 +109,45 @@ def test_who_comes_into_the_way_of_nothing_is_placed_as_without_it() -> None:
     assert world(intents, offer("o", gpus=2), busy).document()["placements"] == plain["placements"]
 
 
+# --- what could be done about it ---------------------------------------------------------------------
+
+
+def corrections(intents: list[Json] | Json, *offers: Json) -> list[list[str]]:
+    plan = world(intents, *offers).place().to_dict()
+    return [[c["text"] for c in p["error"]["corrections"]] for p in plan["placements"] if p["error"]]
+
+
+LATE = {"constraints__deadline": "2026-01-15T11:30:00Z"}
+
+
+def test_a_later_deadline_is_named_with_which_it_would_begin_when_something_comes_free() -> None:
+    two = offer("o", gpus=2, node_states=[until(NOON, free=(1,))])
+    fewer = "workload.resources.gpu.count 1 instead of 2"
+    later = "constraints.deadline 2026-01-15T13:00:00Z instead of 2026-01-15T11:30:00Z"
+    assert corrections(job("a", 2, **LATE), two) == [[fewer, later]]
+    assert corrections(job("a", 2, **LATE), offer("o", gpus=2, node_states=[until(None, free=(1,))])) == [
+        [fewer]
+    ]
+    [placement] = world(job("a", 2, **LATE), two).place().to_dict()["placements"]
+    [suggested] = [s for s in placement["error"]["suggestions"] if "constraints" in s["patch"]]
+    assert suggested["placement"]["start_time"] == NOON
+
+
+def test_a_later_deadline_is_named_with_which_it_would_begin_after_the_others() -> None:
+    both = [job(name, 2, **LATE) for name in "ab"]
+    assert corrections(both, offer("o", gpus=2)) == [
+        ["constraints.deadline 2026-01-15T12:00:00Z instead of 2026-01-15T11:30:00Z"]
+    ]
+
+
+def test_who_waits_in_the_queue_is_told_when_there_could_be_room() -> None:
+    queue = {"constraints__negotiation": {"fallback_strategy": "queue"}}
+    two = offer("o", gpus=2, node_states=[until(NOON, free=(1,))])
+    assert placed(intent("s", "service", gpus=2, **queue), two) == [("s", "queued", "12:00-")]
+    never = offer("o", gpus=2, node_states=[until(None, free=(1,))])
+    assert placed(intent("s", "service", gpus=2, **queue), never) == [("s", "queued", "-")]
+
+
 # --- against every moment ----------------------------------------------------------------------------
 
 
