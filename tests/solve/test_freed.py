@@ -117,7 +117,7 @@ def corrections(intents: list[Json] | Json, *offers: Json) -> list[list[str]]:
     return [[c["text"] for c in p["error"]["corrections"]] for p in plan["placements"] if p["error"]]
 
 
-LATE = {"constraints__deadline": "2026-01-15T11:30:00Z"}
+LATE: dict[str, Any] = {"constraints__deadline": "2026-01-15T11:30:00Z"}
 
 
 def test_a_later_deadline_is_named_with_which_it_would_begin_when_something_comes_free() -> None:
@@ -141,7 +141,7 @@ def test_a_later_deadline_is_named_with_which_it_would_begin_after_the_others() 
 
 
 def test_who_waits_in_the_queue_is_told_when_there_could_be_room() -> None:
-    queue = {"constraints__negotiation": {"fallback_strategy": "queue"}}
+    queue: dict[str, Any] = {"constraints__negotiation": {"fallback_strategy": "queue"}}
     two = offer("o", gpus=2, node_states=[until(NOON, free=(1,))])
     assert placed(intent("s", "service", gpus=2, **queue), two) == [("s", "queued", "12:00-")]
     never = offer("o", gpus=2, node_states=[until(None, free=(1,))])
