@@ -204,6 +204,18 @@ class Plan:
             "placements": [self._placement(p) for p in self.placements],
         }
 
+    def svg(self) -> str:
+        """Return a drawing of when the tasks run, the same bytes for the same plan; see `placement.gantt`.
+
+        Raises
+        ------
+        OptionsError
+            Where the extra ``plot`` is not installed.
+        """
+        from flare_core.placement.gantt import drawn
+
+        return drawn(self)
+
     def _placement(self, p: Placement) -> dict[str, Any]:
         if p.kept is not None:
             return dict(p.kept)

@@ -160,3 +160,15 @@ def test_what_reading_skipped_is_told_on_standard_error(flare: Flare, tmp_path: 
     assert done.document["placements"][0]["status"] == "placed"
     assert len(done.err.splitlines()) == 4
     assert done.err.splitlines()[-1].startswith("flare: 2 more warnings")
+
+
+def test_when_the_tasks_run_is_drawn_into_a_file(
+    flare: Flare, tmp_path: Path, intent: Path, offers: Path
+) -> None:
+    svg = tmp_path / "plan.svg"
+    done = flare("place", intent, "-i", offers, "--gantt", svg, "--json", "--now", NOW)
+    assert (done.status, len(done.document["placements"])) == (0, 1)
+    assert svg.read_text().startswith("<?xml")
+    done = flare("place", intent, "-i", offers, "--gantt", tmp_path / "no" / "plan.svg", "--now", NOW)
+    assert done.status == 2
+    assert done.err.startswith("flare: gantt: cannot write")

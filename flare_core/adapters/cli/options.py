@@ -106,6 +106,12 @@ AsJson: TypeAlias = Annotated[
 Explain: TypeAlias = Annotated[
     bool, typer.Option("--explain", rich_help_panel=SHOWING, help="Show what each rule removed.")
 ]
+Gantt: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.svg", rich_help_panel=SHOWING, help="Draw when the tasks run into a file, too."
+    ),
+]
 NoLive: TypeAlias = Annotated[
     bool, typer.Option("--no-live", rich_help_panel=SHOWING, help="No bound and gap while solving.")
 ]

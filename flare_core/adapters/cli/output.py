@@ -14,6 +14,7 @@ status  meaning
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
@@ -51,6 +52,17 @@ def emit_drawn(*parts: "RenderableType") -> None:
         for part in parts:
             console.print(part)
     emit("\n".join(line.rstrip() for line in drawn.get().splitlines()) + "\n")
+
+
+def write_drawing(option: str, path: str, text: str) -> None:
+    """Write a drawing into the file that an option names."""
+    from flare_core.errors import OptionsError
+
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "no path"
+        raise OptionsError(option, f"cannot write {path} ({reason})") from None
 
 
 def console_of(stream: TextIO) -> "Console":

@@ -1,6 +1,5 @@
 """``flare pareto``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
@@ -22,6 +21,7 @@ from flare_core.adapters.cli.output import (
     emit_drawn,
     emit_json,
     note,
+    write_drawing,
 )
 from flare_core.quantities import format_eur
 
@@ -104,7 +104,7 @@ def pareto(
     limit = {} if points is None else {"most_points": points}
     front = flare.pareto(asked, offers, now=now_or(now), terms=wanted, options=settings, **limit)
     if plot is not None:
-        _write(plot, front.svg())
+        write_drawing("plot", plot, front.svg())
     if as_json:
         if not files:
             note(DEMO)
@@ -122,16 +122,6 @@ def _one(path: str) -> "Intent":
     if len(intents) != 1:
         raise OptionsError("intents", found_expected(f"{len(intents)} intents", "one intent"))
     return intents[0]
-
-
-def _write(path: str, text: str) -> None:
-    from flare_core.errors import OptionsError
-
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "no path"
-        raise OptionsError("plot", f"cannot write {path} ({reason})") from None
 
 
 def _status(front: "Front") -> int:

@@ -1,6 +1,7 @@
 """``flare place``."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +15,13 @@ from flare_core.adapters.cli.inputs import (
     read_plan,
     tell_warnings,
 )
-from flare_core.adapters.cli.output import emit_drawn, emit_json, note, status_of
+from flare_core.adapters.cli.output import emit_drawn, emit_json, note, status_of, write_drawing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from flare_core import Intent, Plan
 
 
 def place(
@@ -33,6 +40,7 @@ def place(
     priority: opt.Priorities = None,
     as_json: opt.AsJson = False,
     explain: opt.Explain = False,
+    gantt: opt.Gantt = None,
     no_live: opt.NoLive = False,
     debug: opt.Debug = False,
 ) -> None:
@@ -65,13 +73,21 @@ def place(
     before, moment = None if current is None else read_plan(current), now_or(now)
     solve = partial(flare.place, asked, offers, now=moment, current=before)  # loads the solver
     plan = watched(lambda given: solve(options=given), settings, not no_live)
+    if gantt is not None:
+        write_drawing("gantt", gantt, plan.svg())
+    if as_json and not files:
+        note(DEMO)
     if as_json:
-        if not files:
-            note(DEMO)
         emit_json(plan.to_dict())
     else:
-        from flare_core.adapters.cli.look import looks
-        from flare_core.adapters.cli.plans import drawn_plan
-
-        emit_drawn(*([] if files else [DEMO]), drawn_plan(plan, looks(plan, asked, moment), explain=explain))
+        _show(plan, asked, moment, demo=not files, explain=explain)
     raise typer.Exit(status_of(plan))
+
+
+def _show(
+    plan: "Plan", asked: "Sequence[Intent]", moment: "str | datetime", *, demo: bool, explain: bool
+) -> None:
+    from flare_core.adapters.cli.look import looks
+    from flare_core.adapters.cli.plans import drawn_plan
+
+    emit_drawn(*([DEMO] if demo else []), drawn_plan(plan, looks(plan, asked, moment), explain=explain))
