@@ -224,6 +224,7 @@ class Engine:
         *,
         among: Collection[str] = tuple(MAKERS),
         together: int = 1,
+        stay: float | None = None,
         effort: float = 10.0,
         seed: int = 0,
     ) -> Choice:
@@ -240,6 +241,8 @@ class Engine:
             Names of the policies that are tried; all of `flare_core.scale.replay.MAKERS`.
         together
             How many of them arrive together.
+        stay
+            How many tasks arrive while one stays, on average; without it none is expected to leave.
         effort
             Of the local search for the plan, CP-SAT's deterministic time.
         seed
@@ -249,12 +252,14 @@ class Engine:
         ------
         OptionsError
             If one of the tasks asks for what no task can, or fewer than 0 or none at all are expected, or
-            there is no such policy.
+            there is no such policy, or `stay` is not more than 0.
         """
         for task in expected:
             _check_task("expected", task)
         if not expected or min(expected.values()) < 0 or not sum(expected.values()):
             raise OptionsError("expected", "found no tasks, expected some")
+        if stay is not None and not stay > 0:
+            raise OptionsError("stay", found_expected(stay, "more than 0"))
         makers = {name: MAKERS[name] for name in among if name in MAKERS}
         if not makers or len(makers) < len(set(among)):
             raise OptionsError("among", found_expected(list(among), f"some of {', '.join(MAKERS)}"))

@@ -3,29 +3,33 @@
 No policy is the best everywhere, and a replay costs less than a millisecond a task. So the policies are
 replayed on streams that are drawn from the forecast, and the one that allocates most is taken. Plans differ
 in how much of the forecast they hold places for: a plan for just as much as will be accepted leaves no place
-open and none hurt, and how much that is depends on how well the tasks fit together.
+open and none hurt, and how much that is depends on how well the tasks fit together. Where tasks leave, too,
+the mean of what is taken counts, once it no longer grows; there a plan wears out.
 """
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from flare_core.inventory.types import IntArray
+from flare_core.inventory.types import FloatArray, IntArray
 from flare_core.scale.assign import assigning
 from flare_core.scale.batch import plan_counts
 from flare_core.scale.fleet import Classes, Fleet, Seats, State
 from flare_core.scale.fragmentation import Fragmentation
 from flare_core.scale.guided import Guided
-from flare_core.scale.policies import Maker, best_fit, first_match, gradient_descent
-from flare_core.scale.stream import place_in_order
+from flare_core.scale.policies import Maker, Policy, best_fit, first_match, gradient_descent
 
 ARRIVALS: Final = 1.3
 """Share of what is free that the tasks of a sample ask for."""
 SAMPLES: Final = 2
+WARM: Final = 6
+"""How many times as many tasks come in a sample as come while one stays."""
 SHARES: Final = (0.97, 1.0, 1.03, 1.06, 1.1)
 """Shares of what is free that plans hold places for."""
 
@@ -89,6 +93,7 @@ def choose(
     *,
     makers: Mapping[str, Maker] = MAKERS,
     together: int = 1,
+    stay: float | None = None,
     seed: int = 0,
 ) -> Choice:
     """Return the policy that allocates most of what is free; the first such of `makers`.
@@ -103,15 +108,62 @@ def choose(
         The policies, by name.
     together
         How many tasks arrive together.
+    stay
+        How many tasks arrive while one stays, on average; none leaves where it is not given.
     seed
         Of the samples.
     """
-    samples = [draw(classes, forecast, state, seed + k) for k in range(SAMPLES)]
-    allocated = {
-        name: _allocated(maker, fleet, classes, forecast, state, samples, together)
-        for name, maker in makers.items()
-    }
+    samples = [_sample(classes, forecast, state, stay, seed + k) for k in range(SAMPLES)]
+    allocated: dict[str, float] = {}
+    for name, maker in makers.items():
+        policy = maker(fleet, classes, forecast, state.copy())
+        allocated[name] = sum(replay(deepcopy(policy), classes, each, together) for each in samples) / SAMPLES
     return Choice(max(allocated, key=lambda name: allocated[name]), MappingProxyType(allocated))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Tasks that come, and when they leave.
+
+    Attributes
+    ----------
+    tasks
+        The class of each, in the order in which they come.
+    leave
+        After how many arrivals in all each of them leaves; infinite where it does not.
+    """
+
+    tasks: IntArray
+    leave: FloatArray
+
+
+def _sample(classes: Classes, forecast: IntArray, state: State, stay: float | None, seed: int) -> Sample:
+    if stay is None:
+        tasks = draw(classes, forecast, state, seed)
+        return Sample(tasks, np.full(len(tasks), np.inf))
+    random, count = np.random.default_rng(seed), math.ceil(WARM * stay)
+    tasks = random.choice(len(classes), count, p=forecast / forecast.sum())
+    return Sample(tasks, np.arange(count) + random.exponential(stay, count))
+
+
+def replay(policy: Policy, classes: Classes, sample: Sample, together: int = 1) -> float:
+    """Return what a policy allocates: in the end if nobody leaves, else on average over the second half."""
+    worth, taken = _worth(classes).tolist(), 0
+    leaving: list[tuple[float, int, int, int]] = []
+    seen: list[int] = []
+    tasks, leave = sample.tasks.tolist(), sample.leave.tolist()
+    for first in range(0, len(tasks), together):
+        while leaving and leaving[0][0] <= first:
+            _, task_class, node, gpus = heappop(leaving)
+            policy.free(task_class, node, gpus)
+            taken -= worth[task_class]
+        some = tasks[first : first + together]
+        for k, seat in enumerate(policy.seat_many(some)):
+            if seat is not None:
+                taken += worth[some[k]]
+                heappush(leaving, (leave[first + k], some[k], *seat))
+        seen.append(taken)
+    return float(np.mean(seen[len(seen) // 2 :])) if np.isfinite(sample.leave).any() else float(taken)
 
 
 def draw(classes: Classes, forecast: IntArray, state: State, seed: int) -> IntArray:
@@ -136,23 +188,6 @@ def scaled(forecast: IntArray, classes: Classes, milli: float) -> IntArray:
     more = np.argsort(-lost, kind="stable")[: round(float(lost.sum()))]
     whole[more] += 1
     return whole
-
-
-def _allocated(
-    maker: Maker,
-    fleet: Fleet,
-    classes: Classes,
-    forecast: IntArray,
-    state: State,
-    samples: list[IntArray],
-    together: int,
-) -> float:
-    total = 0
-    policy = maker(fleet, classes, forecast, state.copy())
-    for tasks in samples:
-        seats = place_in_order(deepcopy(policy), tasks, together)
-        total += int(_worth(classes)[seats.task_class[seats.node >= 0]].sum())
-    return total / len(samples)
 
 
 def _worth(classes: Classes) -> IntArray:

@@ -10,9 +10,9 @@ import pytest
 from benchmarks import openb
 from benchmarks.openb_stream import PUBLISHED, SEEDS, chosen
 from flare_core.scale.check import check
-from flare_core.scale.fleet import Fleet, State
-from flare_core.scale.policies import Policy, gradient_descent
-from flare_core.scale.replay import MAKERS, Planned, choose, draw, scaled
+from flare_core.scale.fleet import Classes, Fleet, State
+from flare_core.scale.policies import Policy, first_match, gradient_descent
+from flare_core.scale.replay import MAKERS, Planned, Sample, choose, draw, replay, scaled
 from flare_core.scale.stream import place_in_order
 from tests.scale.fleets import classes_of, fleet_of
 
@@ -70,6 +70,29 @@ def test_a_forecast_is_scaled_to_what_is_asked_for_to_a_task_of_each_class() -> 
     wanted = scaled(forecast, classes, 2.5 * float(forecast @ classes.demand_milli))
     assert (np.abs(wanted - 2.5 * forecast) < 1).all()
     assert wanted.sum() == round(2.5 * float(forecast.sum()))
+
+
+@pytest.mark.parametrize(
+    ("leaves", "taken"), [(np.inf, 1003), (3.0, (1002 + 3) / 2), (2.0, (2 + 3) / 2), (3.5, (1002 + 1003) / 2)]
+)
+def test_where_tasks_leave_the_mean_of_the_second_half_counts(leaves: float, taken: float) -> None:
+    """A task with a GPU comes first and leaves after so many arrivals, three without one stay."""
+    fleet = Fleet.of([("a", 8000, 64, 1, "T4")])
+    gpus = np.array([1, 0])
+    classes = Classes(gpus, gpus, gpus, 1000 * gpus, np.ones((2, 1), np.bool_))
+    sample = Sample(np.array([0, 1, 1, 1]), np.array([leaves, np.inf, np.inf, np.inf]))
+    assert replay(first_match(fleet, classes, gpus, State.of(fleet)), classes, sample) == taken
+
+
+def test_a_policy_is_chosen_for_tasks_that_leave_as_well() -> None:
+    random = Random(4)
+    fleet = fleet_of(random, 12)
+    classes, tasks = classes_of(random, fleet)
+    forecast = np.bincount(tasks, minlength=len(classes))
+    staying = choose(fleet, classes, forecast, State.of(fleet), stay=40.0)
+    assert staying == choose(fleet, classes, forecast, State.of(fleet), stay=40.0)
+    brief = choose(fleet, classes, forecast, State.of(fleet), stay=2.0)
+    assert max(brief.allocated.values()) < max(staying.allocated.values()) < fleet.capacity_milli
 
 
 @pytest.mark.data
