@@ -9,6 +9,7 @@ import pytest
 
 from flare_core.adapters.explorer.local import MAX_BYTES, Explorer
 from flare_core.adapters.explorer.pages import POLICY, names
+from flare_core.adapters.explorer.question import read_question
 
 JSON = "application/json"
 QUESTION = json.dumps({"intent": "{}"}).encode()
@@ -95,3 +96,14 @@ def test_the_page_is_small() -> None:
     from flare_core.adapters.explorer.pages import asset
 
     assert sum(len(asset(name, gateway=False).body) for name in names()) < 150_000
+
+
+def test_a_new_plan_ends_what_takes_long(site: Explorer) -> None:
+    front, plan = (read_question(json.dumps({"intent": "{}", "ask": ask})) for ask in ("front", "quick"))
+    with site.world_for(front) as slow, site.world_for(plan) as quick:
+        assert slow.options.cancellation is not None
+        assert slow.options.cancellation.cancelled
+        assert quick.options.cancellation is None
+    with site.world_for(plan), site.world_for(front) as next_one:
+        assert next_one.options.cancellation is not None
+        assert not next_one.options.cancellation.cancelled

@@ -7,7 +7,10 @@ send requests here under another name (DNS rebinding), so the Host header must b
 import json
 import secrets
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +18,9 @@ from typing import Any, Final
 
 from flare_core.adapters.explorer.answers import World, answer
 from flare_core.adapters.explorer.pages import POLICY, asset, names
-from flare_core.adapters.explorer.question import read_question
+from flare_core.adapters.explorer.question import Question, read_question
 from flare_core.errors import CancelledError, FlareError
+from flare_core.options import Cancellation
 
 HOST: Final = "127.0.0.1"
 MAX_BYTES: Final = 2 * 2**20
@@ -48,8 +52,29 @@ class Explorer(ThreadingHTTPServer):
 
     def __init__(self, world: World, clock: Callable[[], datetime], port: int = 0) -> None:
         super().__init__((HOST, port), _Handler)
-        self.world, self.clock = world, clock
+        self.clock = clock
+        self._world = world
+        self._slow: set[Cancellation] = set()
+        self._turn = threading.Lock()
         self.key = secrets.token_urlsafe(24)
+
+    @contextmanager
+    def world_for(self, question: Question) -> Iterator[World]:
+        """Yield what a question is about; what takes long ends as soon as the page asks for a new plan."""
+        cancellation = Cancellation()
+        slow = question.ask in ("why", "front")
+        with self._turn:
+            if not slow:
+                for other in self._slow:
+                    other.cancel()
+            else:
+                self._slow.add(cancellation)
+        options = replace(self._world.options, cancellation=cancellation if slow else None)
+        try:
+            yield replace(self._world, options=options)
+        finally:
+            with self._turn:
+                self._slow.discard(cancellation)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a browser that has gone away, and everything of a mistake."""
@@ -95,9 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answered(self, body: bytes) -> tuple[int, dict[str, Any]]:
         try:
-            return 200, answer(read_question(body), self.server.world, self.server.clock())
+            question = read_question(body)
+            with self.server.world_for(question) as world:
+                return 200, answer(question, world, self.server.clock())
         except CancelledError as error:
-            return 503, {"message": error.message}
+            return 409, {"message": error.message}
         except FlareError as error:
             return 400, {"message": error.message, "path": error.path}
 

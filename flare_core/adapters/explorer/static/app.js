@@ -109,7 +109,8 @@ function settle(asked, told) {
   const { edit } = state;
   lanes.front.ask(() => question("front", { terms: ["cost", $("against").value] }), (found, failure) => {
     if (edit !== state.edit) return;
-    state.front = failure || found.errors.length ? { terms: [], points: [] } : found;
+    if (failure) return show($("front"), h("p", { class: "error" }, failure.message));
+    state.front = found.errors.length ? null : found;
     drawFront();
   });
 }

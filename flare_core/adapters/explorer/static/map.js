@@ -65,8 +65,12 @@ export class WorldMap {
       next ? `Runner-up: ${next.provider} ${next.region}.` : "",
       `${fit} of ${plural(places.length, "region")} have offers that fit.`,
     ];
-    const rough = places.filter((place) => place.rough).length;
-    this.note.textContent = rough ? `Of ${plural(rough, "region")} only the country is known: drawn at its capital.` : "";
+    const rough = places.filter((place) => place.rough && place.lat !== null).length;
+    const lost = places.filter((place) => place.lat === null).length;
+    this.note.textContent = [
+      rough ? `Of ${plural(rough, "region")} only the country is known: drawn at its capital.` : "",
+      lost ? `Where ${plural(lost, "region")} lie${lost === 1 ? "s" : ""} is not known.` : "",
+    ].join(" ").trim();
     this.svg.setAttribute("aria-label", `Map. ${parts.filter(Boolean).join(" ")}`);
   }
 
