@@ -64,7 +64,7 @@ def r1(url: str, folder: Path, operations: int, kills: int, count: int = 4) -> N
 
 
 def test_r1_nothing_is_ever_booked_twice(url: str, tmp_path: Path) -> None:
-    r1(url, tmp_path, operations=120, kills=2, count=2)
+    r1(url, tmp_path, operations=80, kills=2, count=2)
 
 
 @pytest.mark.t1
