@@ -16,6 +16,7 @@ from benchmarks.scenarios import NOW as THEN
 from flare_core.engine import problem_of
 from flare_core.inventory.held import Held
 from flare_core.inventory.usage import NodeState
+from flare_core.placement.build import held
 from flare_core.placement.packing import Ask, Load, Loads, Problem, totals
 from flare_core.solve.search import search
 from flare_core.solve.timetable import Timetable, jobs_of
@@ -369,3 +370,25 @@ def test_a_job_waits_for_what_comes_free_and_the_next_for_it() -> None:
     found = started(world([*two, short], busy).place())
     assert sorted(start for _, start in found.values()) == ["10:00", "11:00", "12:00"]
     assert found["s"] == ("o", "10:00")
+
+
+def test_nobody_waits_who_could_begin_earlier_where_it_is() -> None:
+    waited = 0
+    for seed in range(40):
+        intents, offers, weights = some(Random(f"left {seed}"))
+        inventory = flare.read_inventory({"version": 1, "offers": offers})
+        options = flare.Options(priorities=weights)
+        read = [flare.read_intent(one) for one in intents]
+        problem = problem_of(read, inventory, now=NOW, options=options)
+        packing = search(problem, options, options.timer()).packing
+        for job in jobs_of(problem):
+            loads = packing[job.i]
+            others = tuple(() if i == job.i else own for i, own in enumerate(packing))
+            table = Timetable.beside(inventory, held(problem, others))
+            for place in job.places:
+                if loads and place.group == loads[0].group:
+                    spot = table.earliest(job, place, place.begins[-1][1] - 1)
+                    assert spot is not None
+                    assert spot.start == loads[0].start, (seed, job.i)
+                    waited += spot.start > 0
+    assert waited > 20
