@@ -509,10 +509,20 @@ def _proof(
     if not problem.several:
         return best, bound, _gap(best, bound)
     number = sum(1 for _, loads in pairs if loads)
-    at_most = number if found.outcome is Outcome.OPTIMAL else len(pairs)
+    at_most = _at_most(table, number)
     gap = _gap(best, bound) if number == at_most else _gap(float(number), float(at_most))
     shown = {"placed": float(at_most)} if bound is None else {"placed": float(number), "scaled": bound}
     return {"placed": float(number), "scaled": best}, shown, gap
+
+
+def _at_most(table: Table, number: int) -> int:
+    """Return how many intents any plan places at most, where one places `number`."""
+    asks, found = table.problem.asks, table.found
+    if found.outcome is Outcome.OPTIMAL:
+        return number
+    if table.deals:  # what is known is known of the intents as they were asked for
+        return len(asks)
+    return max(number, min(len(asks), found.placed_bound // min(ask.priority for ask in asks)))
 
 
 def _warnings(problem: Problem, packing: Packing, found: Search, options: Options) -> tuple[str, ...]:

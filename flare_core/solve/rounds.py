@@ -61,7 +61,7 @@ def later(
     if not left or not waiting or found.outcome is Outcome.UNKNOWN:
         return found
     if _stopped(run) and any(found.packing):
-        return _untried(found)
+        return _untried(problem, found)
     jobs = jobs_of(problem)
     inside = {job.i for job in jobs}
     # What fits at no time even alone waits for nobody.
@@ -126,10 +126,15 @@ def _fits(problem: Problem, i: int, single: Single) -> bool:
     return any(single(Problem((problem.asks[i],), problem.inventory)).packing)
 
 
-def _untried(found: Search) -> Search:
-    """Return `found` where no time is left to let anybody wait."""
-    outcome = Outcome.FEASIBLE if any(found.packing) else Outcome.UNKNOWN
-    return replace(found, outcome=outcome, bound=None, warnings=(*found.warnings, WAITING))
+def _untried(problem: Problem, found: Search) -> Search:
+    """Return `found` where no time is left to let anybody wait: more could be placed than all at once."""
+    return replace(
+        found,
+        outcome=Outcome.FEASIBLE if any(found.packing) else Outcome.UNKNOWN,
+        bound=None,
+        placed_bound=sum(ask.priority for ask in problem.asks if len(ask.found)),
+        warnings=(*found.warnings, WAITING),
+    )
 
 
 def overfull(problem: Problem) -> bool:

@@ -88,3 +88,8 @@ def test_too_many_pairs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = problem_of(small_and_large(1, 4))
     monkeypatch.setattr("flare_core.solve.shared.MOST_COLUMNS", 1)
     assert shared(problem) is None
+
+
+def test_a_plan_says_how_many_could_be_placed_at_most() -> None:
+    plan = small_and_large(2, 24).place(effort=1e-6)
+    assert plan.to_dict()["objective"]["placed"] == plan.to_dict()["bound"]["placed"] == 24
