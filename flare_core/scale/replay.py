@@ -113,7 +113,7 @@ def choose(
     seed
         Of the samples.
     """
-    samples = [_sample(classes, forecast, state, stay, seed + k) for k in range(SAMPLES)]
+    samples = [sample(classes, forecast, state, stay, seed + k) for k in range(SAMPLES)]
     allocated: dict[str, float] = {}
     for name, maker in makers.items():
         policy = maker(fleet, classes, forecast, state.copy())
@@ -137,7 +137,8 @@ class Sample:
     leave: FloatArray
 
 
-def _sample(classes: Classes, forecast: IntArray, state: State, stay: float | None, seed: int) -> Sample:
+def sample(classes: Classes, forecast: IntArray, state: State, stay: float | None, seed: int) -> Sample:
+    """Return tasks drawn from a forecast; see `choose`. How long each stays is exponentially distributed."""
     if stay is None:
         tasks = draw(classes, forecast, state, seed)
         return Sample(tasks, np.full(len(tasks), np.inf))
@@ -146,12 +147,12 @@ def _sample(classes: Classes, forecast: IntArray, state: State, stay: float | No
     return Sample(tasks, np.arange(count) + random.exponential(stay, count))
 
 
-def replay(policy: Policy, classes: Classes, sample: Sample, together: int = 1) -> float:
+def replay(policy: Policy, classes: Classes, drawn: Sample, together: int = 1) -> float:
     """Return what a policy allocates: in the end if nobody leaves, else on average over the second half."""
     worth, taken = _worth(classes).tolist(), 0
     leaving: list[tuple[float, int, int, int]] = []
     seen: list[int] = []
-    tasks, leave = sample.tasks.tolist(), sample.leave.tolist()
+    tasks, leave = drawn.tasks.tolist(), drawn.leave.tolist()
     for first in range(0, len(tasks), together):
         while leaving and leaving[0][0] <= first:
             _, task_class, node, gpus = heappop(leaving)
@@ -163,7 +164,7 @@ def replay(policy: Policy, classes: Classes, sample: Sample, together: int = 1) 
                 taken += worth[some[k]]
                 heappush(leaving, (leave[first + k], some[k], *seat))
         seen.append(taken)
-    return float(np.mean(seen[len(seen) // 2 :])) if np.isfinite(sample.leave).any() else float(taken)
+    return float(np.mean(seen[len(seen) // 2 :])) if np.isfinite(drawn.leave).any() else float(taken)
 
 
 def draw(classes: Classes, forecast: IntArray, state: State, seed: int) -> IntArray:

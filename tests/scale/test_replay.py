@@ -80,8 +80,8 @@ def test_where_tasks_leave_the_mean_of_the_second_half_counts(leaves: float, tak
     fleet = Fleet.of([("a", 8000, 64, 1, "T4")])
     gpus = np.array([1, 0])
     classes = Classes(gpus, gpus, gpus, 1000 * gpus, np.ones((2, 1), np.bool_))
-    sample = Sample(np.array([0, 1, 1, 1]), np.array([leaves, np.inf, np.inf, np.inf]))
-    assert replay(first_match(fleet, classes, gpus, State.of(fleet)), classes, sample) == taken
+    drawn = Sample(np.array([0, 1, 1, 1]), np.array([leaves, np.inf, np.inf, np.inf]))
+    assert replay(first_match(fleet, classes, gpus, State.of(fleet)), classes, drawn) == taken
 
 
 def test_a_policy_is_chosen_for_tasks_that_leave_as_well() -> None:
