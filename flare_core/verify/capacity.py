@@ -96,13 +96,14 @@ def _check_node(
 
 
 def _check_whole(fresh: bool, guests: Sequence[Use]) -> Violations:
-    """A node that is paid whole belongs to one intent, was unused, and is bought in one way."""
+    """A node that is paid whole belongs to one intent at a time, was unused, and is bought in one way."""
     path, offer = guests[0].row.path, guests[0].offer.id
     if not fresh:
         yield Violation("billing", path, f"a node of {offer} is billed whole and used already")
     if _shared(guests):
         yield Violation("billing", path, f"a node of {offer} is billed whole and given to several intents")
-    if len({guest.row.spot for guest in guests}) > 1:
+    ways = {(guest.placement, guest.row.spot) for guest in guests}
+    if len(ways) > len({placement for placement, _ in ways}):
         yield Violation("billing", path, f"a node of {offer} is billed whole and both spot and on-demand")
 
 

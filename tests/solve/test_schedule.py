@@ -392,3 +392,11 @@ def test_nobody_waits_who_could_begin_earlier_where_it_is() -> None:
                     assert spot.start == loads[0].start, (seed, job.i)
                     waited += spot.start > 0
     assert waited > 20
+
+
+def test_a_node_billed_whole_is_bought_anew_by_the_next_in_its_own_way() -> None:
+    both = offer("o", 4, price__billing="node", price__spot_hourly="1 EUR/hour")
+    cheap = intent("a", "job", 1, 1, workload__job__timeout="1h", constraints__preemptible=True)
+    plan = world([cheap, intent("b", "job", 1, 1, workload__job__timeout="1h")], both).place()
+    assert sorted(plan.assignments.spot.tolist()) == [False, True]
+    assert sorted(start for _, start in started(plan).values()) == ["10:00", "11:00"]
