@@ -4,15 +4,13 @@ It is no promise: who waits holds nothing, and others may come first.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
-from flare_core.candidates.times import moves
 from flare_core.placement.build import held
 from flare_core.placement.packing import Ask, Packing, Problem
-from flare_core.requirements.types import Requirements
 from flare_core.solve.cpsat import Run
 from flare_core.solve.freed import at
 from flare_core.solve.search import search_within
+from flare_core.solve.starts import last_start
 
 MOST_MOMENTS = 50
 """Moments at which something ends that are looked at."""
@@ -24,7 +22,7 @@ def first_room(ask: Ask, problem: Problem, packing: Packing, run: Run) -> int | 
     None where that is not known: nothing ends that makes room for it, or the search for it was cut.
     """
     busy = (*problem.inventory.busy, *held(problem, packing))
-    last = _last_start(ask.needs)
+    last = last_start(ask.needs)
     ends = sorted({one.end for one in busy if one.end is not None})
     alone = Problem((ask,), replace(problem.inventory, busy=busy))
     for moment in ends[:MOST_MOMENTS]:
@@ -33,11 +31,3 @@ def first_room(ask: Ask, problem: Problem, packing: Packing, run: Run) -> int | 
         if any(at(alone, moment, lambda part: search_within(part, run, ties=False)).packing):
             return moment
     return None
-
-
-def _last_start(needs: Requirements) -> float | None:
-    """Return when a run may begin at the latest, seconds after the plan; None without a deadline."""
-    if needs.deadline is None:
-        return None
-    length = timedelta(seconds=needs.length_s or 0) if moves(needs) else timedelta(seconds=1)
-    return (needs.deadline - length - needs.start).total_seconds()

@@ -84,9 +84,11 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
             at_moment=lambda part: _all_at_once(part, run, None, ties=ties),
         )
     if problem.inventory.busy:
-        waves_too = problem.asks[0].needs.workload is Workload.BATCH
-        plain = search_within if waves_too else _all_at_once
-        return freed.search(problem, lambda part: plain(part, run, None, ties=ties))
+        return freed.search(
+            problem,
+            plain=lambda part: search_within(part, run, ties=ties),
+            at_once=lambda part: _all_at_once(part, run, None, ties=ties),
+        )
     if not moves(problem.asks[0].needs):
         return _together(problem, run, watch, ties=ties)
     if problem.asks[0].needs.workload is Workload.BATCH:

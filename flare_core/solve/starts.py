@@ -8,6 +8,7 @@ early end, is the answer. Without calendars the only moment is now.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from flare_core.inventory.types import Mask
 from flare_core.placement.order import value
 from flare_core.placement.packing import Ask, Packing, Problem
 from flare_core.placement.types import Outcome
+from flare_core.requirements.types import Requirements
 from flare_core.solve.prune import renumbered, restrict
 from flare_core.solve.result import Search
 
@@ -58,6 +60,14 @@ def beginnings(ask: Ask, problem: Problem, busy: Iterable[Held]) -> list[int]:
     ends = {one.end for one in busy if one.end is not None}
     opens = {first - now for intervals in begins for first, _ in intervals}
     return sorted(opens | {end for end in ends if any(_within(own, end + now) for own in begins)})
+
+
+def last_start(needs: Requirements) -> float | None:
+    """Return when a run may begin at the latest, seconds after the plan; None without a deadline."""
+    if needs.deadline is None:
+        return None
+    length = timedelta(seconds=needs.length_s or 0) if moves(needs) else timedelta(seconds=1)
+    return (needs.deadline - length - needs.start).total_seconds()
 
 
 def _within(intervals: Intervals, moment: int) -> bool:

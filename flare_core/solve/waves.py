@@ -262,7 +262,7 @@ class _Waves:
             )
         done = sum(load.tasks for load in loads)
         good = done == self.ask.needs.tasks or (done > 0 and self.ask.needs.any_tasks)
-        if not good or _pauses(self.ask, loads, self.turns.length):
+        if not good or pauses(self.ask, loads, self.turns.length):
             return replace(
                 whole,
                 packing=((),),
@@ -302,7 +302,7 @@ class _Waves:
         return Problem((restrict(replace(self.ask, needs=asked), here),), self.problem.inventory)
 
 
-def _pauses(ask: Ask, loads: Sequence[Load], length: int) -> bool:
+def pauses(ask: Ask, loads: Sequence[Load], length: int) -> bool:
     """Whether a node that is billed whole stands idle between two tasks."""
     used: dict[tuple[int, int], set[int]] = {}
     for load in loads:

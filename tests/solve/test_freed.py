@@ -93,6 +93,30 @@ def test_cores_come_free_with_the_gpus() -> None:
     assert placed(job("a", 1, workload__resources__cpu="2"), busy) == [("a", "placed", "12:00-13:00")]
 
 
+def batch(tasks: int, end: str) -> Json:
+    deadline = f"2026-01-15T{end}:00Z"
+    return intent("b", "batch", tasks, workload__job__timeout="1h", constraints__deadline=deadline)
+
+
+def test_tasks_of_a_batch_begin_as_each_gpu_comes_free() -> None:
+    three = offer(
+        "o", gpus=3, nodes=2, node_states=[until("2026-01-15T11:00:00Z", free=(0,)), until(NOON, 1)]
+    )
+    plan = world(batch(7, "13:00"), three).place()
+    assert sorted(start for *_, start in where(plan)) == ["10:00", "11:00", "11:00", "11:00"] + ["12:00"] * 3
+    assert plan.outcome is flare.Outcome.FEASIBLE
+    most = 1 + 3 * 2 + 3
+    assert placed(batch(most, "13:00"), three) == [("b", "placed", "10:00-13:00")]
+    rejected = world(batch(most + 1, "13:00"), three).place()
+    assert [p.status for p in rejected.placements] == [flare.Status.REJECTED]
+
+
+def test_a_batch_for_which_all_is_free_in_time_is_proven_best() -> None:
+    one = offer("o", gpus=2, node_states=[until(NOON, free=(0,))])
+    plan = world(batch(1, "13:00"), one).place()
+    assert (where(plan), plan.outcome) == ([("o", 0, [0], "10:00")], flare.Outcome.OPTIMAL)
+
+
 def test_several_wait_for_what_comes_free_and_for_each_other() -> None:
     two = offer("o", gpus=2, node_states=[until(NOON, free=(1,))])
     assert placed([job("a", 2), job("b", 2), intent("s", "service")], two, offer("p", 0.1)) == [
