@@ -51,7 +51,6 @@ EXTRAS = (
     "sqlalchemy",
     "sse_starlette",
     "starlette",
-    "structlog",
     "typer",
     "uvicorn",
     "yaml",
