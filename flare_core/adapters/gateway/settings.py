@@ -148,7 +148,8 @@ class Settings(BaseSettings):
     queue_bound
         Intents that may wait to be solved; more are refused for the moment.
     solve_time_limit_s, solver_memory_mib
-        What one search may take; a solver is ended at twice the time.
+        What one search may take, with the check of what it has found, for which 0.3 ms are kept back for each
+        task, up to half of the time; a solver is ended at twice the time.
     max_rounds, unknown_retries
         How often an intent is solved again at once, where its capacity was taken meanwhile, and where the
         time was too short to tell.
