@@ -192,7 +192,7 @@ def killed_while_serving(
             with load(crowd):
                 goal = rng.randint(5, 60)
                 await_true(lambda crowd=crowd, goal=goal: crowd.done >= goal, 60)  # type: ignore[misc]  # bound at once
-                what = rng.choice(("all", "worker", "worker"))
+                what = "all" if round_ % 3 == 1 else "worker"
                 struck.append(what)
                 if what == "all":
                     site.kill()
