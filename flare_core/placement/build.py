@@ -27,6 +27,7 @@ from flare_core.placement.packing import (
 )
 from flare_core.placement.seating import Guests, seat
 from flare_core.placement.types import Assignments, Headroom, Placement, RunnerUp, Status
+from flare_core.placement.worlds import World
 from flare_core.requirements.types import Limit, Workload
 from flare_core.sharing.cards import milli
 from flare_core.topology.graph import LinkClass
@@ -196,7 +197,7 @@ def placed(
     needs, found, inventory = ask.needs, ask.found, problem.inventory
     sums = totals(ask, loads)
     used = sorted({load.candidate for load in loads})
-    replicas, hourly = most_more(problem, packing, i)
+    replicas, hourly = _most_more(problem, packing, i)
     return Placement(
         intent=ask.name,
         status=Status.PLACED,
@@ -212,6 +213,18 @@ def placed(
         availability_percent=_availability(ask, inventory, loads, used),
         headroom=Headroom(replicas, hourly) if needs.auto_scale else None,
     )
+
+
+def _most_more(problem: Problem, packing: Packing, i: int) -> tuple[int, int]:
+    """Return (replicas, hourly price of all), also beside what is in use for a time: there from now on."""
+    ask, busy = problem.asks[i], problem.inventory.busy
+    if not busy or not ask.needs.auto_scale:
+        return most_more(problem, packing, i)
+    others = tuple(() if k == i else loads for k, loads in enumerate(packing))
+    alone = Problem((ask,), problem.inventory)
+    world = World(alone, 0, tuple(one for one in (*busy, *held(problem, others)) if one.meets(0, None)))
+    own = world.into((packing[i],))
+    return (0, totals(ask, packing[i]).hourly_ueur) if own is None else most_more(world.problem, own, 0)
 
 
 def _relaxed(

@@ -59,6 +59,19 @@ def test_a_service_does_not_wait_and_is_told_what_it_lacks() -> None:
     assert placement["error"]["error_code"] == "GPU_COUNT_INSUFFICIENT"
 
 
+def test_more_replicas_go_where_it_is_free_from_now_on() -> None:
+    scaling: dict[str, Any] = {"workload__scaling__max_replicas": 9, "workload__scaling__auto_scale": True}
+    asked = intent("s", "service", **scaling)
+
+    def more(*states: Json) -> int:
+        plan = world([asked, job("a")], offer("o", gpus=6, node_states=list(states))).place()
+        headroom = plan.placements[0 if plan.placements[0].intent == "s" else 1].headroom
+        assert headroom is not None
+        return headroom.replicas
+
+    assert (more(), more(until(NOON, free=(0, 1, 2))), more(until("2026-01-15T10:00:00Z"))) == (4, 1, 4)
+
+
 def test_what_came_free_before_is_free() -> None:
     past = offer("o", gpus=2, node_states=[until("2026-01-15T10:00:00Z")])
     assert placed(intent("s", "service", gpus=2), past) == [("s", "placed", "10:00-")]
