@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flare_core.candidates.steps import courses, held
+from flare_core.candidates.times import judged, moves, span
 from flare_core.inventory.types import IntArray, Inventory, Mask
 from flare_core.requirements.types import Requirements
 
@@ -32,16 +34,33 @@ class Parts(NamedTuple):
 WHOLE = Parts(1, 1)
 
 
-def bought_at(inventory: Inventory, spot: bool) -> IntArray:
+def bought_at(inventory: Inventory, needs: Requirements) -> IntArray:
     """Return each node's hourly price as bought, micro-EUR, -1 where it cannot be bought.
 
-    On-demand, or spot where `spot` is allowed and cheaper. At the same price it is on-demand.
+    On-demand, or spot where that is allowed and cheaper. At the same price it is on-demand. Where prices
+    change it is the lowest at which a run could begin that may begin later, and the highest while a service
+    is looked at.
     """
-    hourly = inventory.whole["hourly_ueur"]
-    if not spot:
+    hourly = _offered(inventory, "hourly_ueur", "price_series", needs)
+    if not needs.spot:
         return hourly
+    spot = _offered(inventory, "spot_ueur", "spot_series", needs)
     # Read as unsigned, unknown (-1) is dearer than everything.
-    return np.minimum(hourly.view(np.uint64), inventory.whole["spot_ueur"].view(np.uint64)).view(np.int64)
+    return np.minimum(hourly.view(np.uint64), spot.view(np.uint64)).view(np.int64)
+
+
+def _offered(inventory: Inventory, column: str, series: str, needs: Requirements) -> IntArray:
+    plain, labels = inventory.whole[column], inventory.label[series]
+    if not labels.values:
+        return plain
+    prices, (start, end) = plain.copy(), span(needs)
+    for course in courses(labels, np.arange(len(plain)), plain.astype(np.float64), start, end):
+        until = end if moves(needs) else start + judged(needs)
+        sold = course.amounts[held(course.begins, start, until)].astype(np.int64)
+        lowest = sold.view(np.uint64).min(axis=0).view(np.int64)
+        highest = np.where(sold.min(axis=0) < 0, -1, sold.max(axis=0))
+        prices[course.rows] = lowest if moves(needs) else highest
+    return prices
 
 
 def dearest_ueur(needs: Requirements) -> int:

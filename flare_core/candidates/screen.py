@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from flare_core.candidates import pricing
 from flare_core.candidates.domain import domains
-from flare_core.candidates.emissions import carbon_ug
 from flare_core.candidates.fabric import fabric
 from flare_core.candidates.funnel import tally
 from flare_core.candidates.pricing import Parts
 from flare_core.candidates.screens import BY_RULE
 from flare_core.candidates.seats import SURE, Seats, seats
+from flare_core.candidates.tariffs import Task, tariffs
+from flare_core.candidates.times import moves
 from flare_core.candidates.types import Candidates, Funnel
 from flare_core.candidates.view import View
 from flare_core.candidates.warnings import warnings
@@ -48,27 +48,21 @@ def _candidates(view: View, funnel: Funnel, offers: IntArray, *, alone: bool) ->
     found = seats(view, offers, alone=alone)
     owner, first = _runs(found)
     rows = offers[found.owner[first]]
-    node_ueur, by_node = view.price_ueur[rows], view.by_node[rows]
-    parts = view.inside.parts(rows)
-    task_ueur = pricing.task_ueur(needs, inventory, rows, node_ueur, by_node, parts)
+    by_node, parts = view.by_node[rows], view.inside.parts(rows)
+    prices = tariffs(Task(needs, inventory, rows, by_node, parts))
+    rates = prices.at(0)._asdict()
+    del rates["sold"]
     missed = _missed(view, found.missed[first])
     performance, performance_known = _performance(needs, inventory, rows, found.ppm[first], parts)
     network_ms = inventory.number["latency_ms"][rows]
-    carbon = carbon_ug(needs, inventory, rows, parts)
-    carbon_known = ~np.isnan(carbon)
     candidates = Candidates(
         rows=rows,
-        spot=node_ueur != inventory.whole["hourly_ueur"][rows],
+        **rates,
         by_node=by_node,
-        node_ueur=node_ueur,
-        task_ueur=task_ueur,
-        task_total_ueur=pricing.total_ueur(task_ueur, needs.length_s),
         misses=np.bitwise_count(missed).astype(np.int64),
         missed=missed,
         performance_mtflops=performance,
         latency_us=_latency_us(needs, network_ms, inventory.number["cold_start_s"][rows]),
-        carbon_ug=_worst_where_unknown(carbon, carbon_known),
-        carbon_known=carbon_known,
         latency_known=~np.isnan(network_ms),
         performance_known=performance_known,
         network_ms=network_ms,
@@ -80,6 +74,7 @@ def _candidates(view: View, funnel: Funnel, offers: IntArray, *, alone: bool) ->
         fabric=fabric(needs, inventory, rows, performance),
         best=np.bincount(owner, weights=found.best, minlength=len(rows)) > 0,
         origin=np.arange(len(rows)),
+        tariff=np.arange(len(rows)),
         group_candidate=owner,
         group=found.group,
         group_nodes=inventory.groups.count[found.group],
@@ -90,6 +85,7 @@ def _candidates(view: View, funnel: Funnel, offers: IntArray, *, alone: bool) ->
         cuts=view.inside.cuts if needs.share is not None else (),
         sets=found.masks,
         funnel=funnel,
+        tariffs=prices if moves(needs) and prices.changing else None,
     )
     return replace(candidates, warnings=tuple(warnings(view, candidates)))
 
@@ -134,11 +130,6 @@ def _latency_us(needs: Requirements, network_ms: FloatArray, cold_start_s: Float
 def _uptime(needs: Requirements, inventory: Inventory, rows: IntArray) -> FloatArray:
     uptime = inventory.number["uptime_percent"][rows] / 100
     return np.where(np.isnan(uptime), 0.0 if needs.availability_explicit else 1.0, uptime)
-
-
-def _worst_where_unknown(carbon: FloatArray, known: Mask) -> IntArray:
-    worst = np.fmax.reduce(carbon, initial=0.0)
-    return _whole(np.where(known, carbon, worst))
 
 
 def _whole(amounts: FloatArray) -> IntArray:

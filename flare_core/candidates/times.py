@@ -103,6 +103,19 @@ def moves(needs: Requirements) -> bool:
     return needs.workload is not Workload.SERVICE and needs.length_s is not None
 
 
+def judged(needs: Requirements) -> int:
+    """Return how many seconds of a run are looked at: all of a job's, a service's up to `HORIZON_S`."""
+    length = needs.length_s or HORIZON_S
+    return max(1, length if moves(needs) else min(length, HORIZON_S))
+
+
+def span(needs: Requirements) -> tuple[int, int]:
+    """Return from when until when (UTC seconds, half-open) any run of the intent may last."""
+    start = int(needs.start.timestamp())
+    longest = max(judged(needs), needs.length_s or 0)
+    return start, start + longest + (HORIZON_S if moves(needs) else 0)
+
+
 def starts_by_code(needs: Requirements, inventory: Inventory) -> Mapping[int, Intervals]:
     """Return when a run may begin, by the code of the offer's calendar; `ALWAYS` stands for none."""
     calendars = inventory.label["calendar"].values

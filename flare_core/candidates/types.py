@@ -4,7 +4,7 @@ An offer is several candidates where its GPUs make seats that are not as good as
 are linked worse, or nodes of which the well linked GPUs are in use.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from flare_core.requirements.types import Topic
 
 if TYPE_CHECKING:
     from flare_core.candidates.inside import Cut
+    from flare_core.candidates.tariffs import Tariffs
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,9 @@ class Candidates:
         Predicted throughput of one task in thousandths of a TFLOPS; unknown counts 0.
     latency_us
         Network latency + 1 ms per second of cold start, microseconds; unknown latency counts as the limit.
-    carbon_ug
-        Micro-gram CO2 per hour of one task; unknown counts as the worst known candidate's.
+    carbon_ug, carbon_peak_ug
+        Micro-gram CO2 per hour of one task, in the mean of its run and at most; unknown counts as the worst
+        known candidate's.
     carbon_known, latency_known, performance_known
         Whether the figure is known.
     network_ms
@@ -136,6 +138,8 @@ class Candidates:
         Whether some node has no better seats than these.
     origin
         Number of the candidate before any pruning; ascending.
+    tariff
+        Its number in ``tariffs``.
 
     Node groups that hold at least one task, shape (groups,), ascending by candidate, then first node
     --------------------------------------------------------------------------------------------------
@@ -158,6 +162,9 @@ class Candidates:
         Shares of GPUs by kind of GPU.
     sets
         Bit sets of GPU numbers, see `topology.charts.Grade`.
+    tariffs
+        What depends on when a run begins; None where nothing does. The columns are those of a run that
+        begins at once.
     """
 
     rows: IntArray
@@ -171,6 +178,7 @@ class Candidates:
     performance_mtflops: IntArray
     latency_us: IntArray
     carbon_ug: IntArray
+    carbon_peak_ug: IntArray
     carbon_known: Mask
     latency_known: Mask
     performance_known: Mask
@@ -183,6 +191,7 @@ class Candidates:
     fabric: "Fabric"
     best: Mask
     origin: IntArray
+    tariff: IntArray
     group_candidate: IntArray
     group: IntArray
     group_nodes: IntArray
@@ -193,10 +202,19 @@ class Candidates:
     cuts: tuple["Cut | None", ...]
     sets: tuple[tuple[int, ...], ...]
     funnel: Funnel
+    tariffs: "Tariffs | None" = None
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def at(self, start: int) -> "Candidates":
+        """Return the candidates as they are for a run that begins `start` seconds after the plan."""
+        if self.tariffs is None:
+            return self
+        rates = self.tariffs.at(start)._asdict()
+        del rates["sold"]
+        return replace(self, tariffs=None, **{name: column[self.tariff] for name, column in rates.items()})
 
 
 PER_GROUP = tuple(
@@ -207,6 +225,7 @@ PER_GROUP = tuple(
 PER_CANDIDATE = tuple(
     name
     for name in Candidates.__dataclass_fields__
-    if not name.startswith("group") and name not in ("fabric", "cuts", "sets", "funnel", "warnings")
+    if not name.startswith("group")
+    and name not in ("fabric", "cuts", "sets", "funnel", "tariffs", "warnings")
 )
 """Columns of candidates but for ``fabric``, which are several."""

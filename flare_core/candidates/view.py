@@ -57,7 +57,7 @@ class View:
         return cls(
             inventory=inventory,
             needs=needs,
-            price_ueur=pricing.bought_at(inventory, needs.spot),
+            price_ueur=pricing.bought_at(inventory, needs),
             by_node=by_node,
             plain=plain,
             first=first,

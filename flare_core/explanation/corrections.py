@@ -261,7 +261,7 @@ _BUDGETS: Mapping[str, _Sum] = MappingProxyType(
         ),
         # Beside a cap an unknown emission fails; without any it would count as something.
         "constraints.energy.max_carbon_footprint": _Sum(
-            lambda sums: sums.carbon_ug,
+            lambda sums: sums.carbon_peak_ug,
             lambda needs: needs.max_carbon_ug,
             lambda ug: format_carbon(ug / 1e6),
             "1e9 kg CO2/h",

@@ -15,7 +15,7 @@ import numpy as np
 
 from flare_core.candidates.screens import BY_RULE
 from flare_core.candidates.seats import seats
-from flare_core.candidates.times import turns
+from flare_core.candidates.times import moves, turns
 from flare_core.candidates.view import View
 from flare_core.explanation.relax import (
     Handle,
@@ -26,6 +26,7 @@ from flare_core.explanation.relax import (
     loosened,
     without,
 )
+from flare_core.inventory.series import PLAIN
 from flare_core.inventory.types import ELASTIC, IntArray, Inventory
 from flare_core.requirements.types import Requirements
 
@@ -79,7 +80,13 @@ class Space:
     @property
     def _plain(self) -> bool:
         """Whether room for its task is all that is needed."""
-        return self.tasks == 1 and not self.beside and not self.inventory.busy
+        return self.tasks == 1 and not self.beside and not self._changing
+
+    @cached_property
+    def _changing(self) -> bool:
+        """Whether it matters when the work begins: what is free, what an offer costs or emits."""
+        series = any(self.inventory.label[name].values for name in PLAIN)
+        return bool(self.inventory.busy) or (series and moves(self.needs))
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:
@@ -210,7 +217,7 @@ class Space:
         if int(self.room(needs)[1].sum()) < tasks:
             return False
         try:
-            alone = tasks == 1 and not self.beside and not self.inventory.busy
+            alone = tasks == 1 and not self.beside and not self._changing
             return alone or self.solve(needs) is not None
         except Unproven:
             return None

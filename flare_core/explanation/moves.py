@@ -42,7 +42,7 @@ _BUDGETS: Mapping[str, _Budget] = MappingProxyType(
         ),
         "constraints.max_total_cost": _Budget("max_total_ueur", lambda sums: sums.total_ueur, Objective.COST),
         "constraints.energy.max_carbon_footprint": _Budget(
-            "max_carbon_ug", lambda sums: sums.carbon_ug, Objective.ENERGY
+            "max_carbon_ug", lambda sums: sums.carbon_peak_ug, Objective.ENERGY
         ),
     }
 )

@@ -36,7 +36,7 @@ def _there(case: Case, space: Space, path: str, beside: Values, column: str) -> 
     if needs is None:
         return []
     rows, _ = space.room(needs)
-    prices = pricing.bought_at(space.inventory, needs.spot)[rows]
+    prices = pricing.bought_at(space.inventory, needs)[rows]
     order = np.argsort(prices / np.maximum(space.inventory.whole["gpu_count"][rows], 1), kind="stable")
     ratings = np.nan_to_num(space.inventory.number["rating_tflops"][rows])
     label = space.inventory.label[column]

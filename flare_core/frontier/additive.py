@@ -96,10 +96,15 @@ def _added(ask: Ask, terms: Sequence[str]) -> list[_Column]:
     """Return the terms that are sums, with the budget that each has."""
     needs = ask.needs
     cost = needs.max_total_ueur if needs.costs_in_total else needs.max_hourly_ueur
-    limits = {"cost": cost, "carbon": needs.max_carbon_ug}
+    limits = {"cost": cost, "carbon": needs.max_carbon_ug if _steady(ask) else None}
     return [
         _Column(per_task(ask, term), term == "cost", limits.get(term)) for term in terms if term != "latency"
     ]
+
+
+def _steady(ask: Ask) -> bool:
+    """Whether no run emits more at one moment than at another."""
+    return bool((ask.found.carbon_ug == ask.found.carbon_peak_ug).all())
 
 
 def _beside(ask: Ask, terms: Sequence[str]) -> list[_Column]:
@@ -109,7 +114,7 @@ def _beside(ask: Ask, terms: Sequence[str]) -> list[_Column]:
     budgets = (
         (found.task_ueur, True, None if as_cost and not needs.costs_in_total else needs.max_hourly_ueur),
         (found.task_total_ueur, True, None if as_cost and needs.costs_in_total else needs.max_total_ueur),
-        (found.carbon_ug, False, None if "carbon" in terms else needs.max_carbon_ug),
+        (found.carbon_peak_ug, False, None if "carbon" in terms and _steady(ask) else needs.max_carbon_ug),
     )
     columns = [_Column(*budget) for budget in budgets]
     return [c for c in columns if c.most is not None and needs.tasks * int(c.amounts.max(initial=0)) > c.most]

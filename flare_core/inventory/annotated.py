@@ -245,7 +245,7 @@ def _value(path: str, text: str) -> object:
     kind = BY_PATH[path].kind
     if kind is Kind.FLAG:
         return truth(text)
-    if kind not in (Kind.JSON, Kind.CERTIFICATES) or text.strip()[:1] not in ("[", "{"):
+    if not kind.nested or text.strip()[:1] not in ("[", "{"):
         return text
     try:
         return parse_json(text)

@@ -1,8 +1,7 @@
 """Offers of the inventory document: nested or dotted, checked one by one, turned into columns.
 
 A bad offer is reported with the path of each thing that is wrong and skipped; the others stand. What an offer
-can say is `COLUMNS`, plus what is used (``used``, ``node_states``). An offer that says something this version
-does not place (price or carbon series) is skipped too, and the warning says so.
+can say is `COLUMNS`, plus what is used (``used``, ``node_states``).
 """
 
 import re
@@ -24,11 +23,11 @@ from flare_core.quantities import QuantityError, Rounding, parse_cpu_milli, pars
 VERSION: Final = 1
 
 _USED: Final = ("used.gpus", "used.cpu", "used.memory")
-_SERIES: Final = ("price.series", "price.spot_series", "energy.series")
-_FIELDS: Final = frozenset({"id", "node_states", *_USED, *_SERIES, *BY_PATH})
+_FIELDS: Final = frozenset({"id", "node_states", *_USED, *BY_PATH})
 _SECTIONS: Final = frozenset(path.partition(".")[0] for path in _FIELDS if "." in path)
 _REQUIRED: Final = ("provider", "region", "price.hourly")
 _REQUIRED_GPU: Final = ("gpu.model", "gpu.count")
+_SPOT: Final = frozenset({"spot_ueur", "spot_series"})
 # Facts of the part that a spelling such as "NVIDIA H100 80GB HBM3" names beside the model.
 _NAMED: Final = {"gpu.memory": "memory_mib", "gpu.power_w": "tdp_w", "gpu.fp32_tflops": "fp32_tflops"}
 _PROFILE: Final = re.compile(r"[1-9]g\.[0-9]{1,3}gb(\+[a-z]+(\.[a-z]+)?)?")
@@ -183,8 +182,6 @@ def _flat(offer: Mapping[object, object], issues: list[Issue]) -> Iterator[tuple
             issues.append((path, f"unknown field, nearest is {_nearest(path)}"))
         elif path in seen:
             issues.append((path, "found twice, nested and dotted, expected it once"))
-        elif path in _SERIES:
-            issues.append((path, "not supported yet: prices and carbon that change over time"))
         else:
             seen.add(path)
             yield path, value
@@ -210,7 +207,8 @@ def _paths(offer: Mapping[object, object], issues: list[Issue]) -> Iterator[tupl
 
 @cache
 def _nearest(path: str) -> str:
-    return get_close_matches(path, sorted(_FIELDS.difference(_SERIES)), n=1, cutoff=0)[0]
+    known = (field for field in _FIELDS if ("serie" in path) == field.endswith("series"))
+    return get_close_matches(path, sorted(known), n=1, cutoff=0)[0]
 
 
 def _check_required(flat: Flat, said: Mapping[str, Value], has_gpu: bool, issues: list[Issue]) -> None:
@@ -219,7 +217,7 @@ def _check_required(flat: Flat, said: Mapping[str, Value], has_gpu: bool, issues
     wrong |= {path for path in (*_REQUIRED, *_REQUIRED_GPU) if path.partition(".")[0] in wrong}
     for path in ("id", *_REQUIRED, *(_REQUIRED_GPU if has_gpu else ())):
         # A node that is sold as spot alone has no other price.
-        if path not in flat and path not in wrong and not (path == "price.hourly" and "spot_ueur" in said):
+        if path not in flat and path not in wrong and not (path == "price.hourly" and _SPOT & said.keys()):
             issues.append((path, "is missing, expected a value"))
     if "id" in flat:
         try:

@@ -18,6 +18,7 @@ from flare_core import quantities
 from flare_core.catalog import gpus, regions
 from flare_core.errors import found_expected
 from flare_core.inventory.calendar import CalendarError, canonical_calendar
+from flare_core.inventory.series import PLAIN, SeriesError, canonical_series, shown_series
 from flare_core.inventory.types import COLUMNS, ELASTIC_STORAGE, Column, Kind
 from flare_core.quantities import QuantityError, Rounding
 
@@ -113,6 +114,9 @@ def parse_value(column: Column, value: object) -> Value | None:
 
 def show_value(column: Column, value: Value) -> object:
     """Write a column's value as a document does; `parse_value` reads it back the same."""
+    if column.kind is Kind.SERIES:
+        plain = BY_PATH[PLAIN[column.name]]
+        return shown_series(str(value), lambda step: show_value(plain, step))
     return _WRITERS[column.kind](value)
 
 
@@ -219,6 +223,20 @@ def _json(column: Column, value: object) -> str | None:
     return canonical_json(_links(value) if column.name == "links" else _fabric_path(value))
 
 
+def _series(column: Column, value: object) -> str | None:
+    plain = BY_PATH[PLAIN[column.name]]
+
+    def read(step: object) -> int | float:
+        parsed = parse_value(plain, step)
+        assert isinstance(parsed, (int, float)), plain
+        return parsed
+
+    try:
+        return canonical_series(value, read)
+    except SeriesError as error:
+        raise FieldError(error.message, error.path) from None
+
+
 def canonical_json(value: object) -> str:
     """Return the one text by which equal JSON values are equal."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -293,6 +311,7 @@ _PARSERS: Mapping[Kind, Callable[[Column, object], Value | None]] = MappingProxy
         Kind.MODEL: _model,
         Kind.CERTIFICATES: _certificates,
         Kind.JSON: _json,
+        Kind.SERIES: _series,
     }
 )
 

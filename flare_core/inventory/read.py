@@ -284,7 +284,7 @@ def _value(path: str, cell: object) -> object:
         return None
     if column is not None and column.kind is Kind.FLAG:
         return {"true": True, "false": False}.get(text.lower(), text)
-    nested = path == "node_states" or (column is not None and column.kind in (Kind.JSON, Kind.CERTIFICATES))
+    nested = path == "node_states" or (column is not None and column.kind.nested)
     if not nested or text[0] not in "[{":
         return text
     try:

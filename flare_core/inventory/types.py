@@ -61,11 +61,17 @@ class Kind(StrEnum):
     MODEL = "model"  # normalised GPU model
     CERTIFICATES = "certificates"  # sorted canonical names joined by "|"
     JSON = "json"  # canonical JSON text of a nested value
+    SERIES = "series"  # canonical JSON text of steps, see `inventory.series`
 
     @property
     def storage(self) -> str:
         """Return ``whole``, ``number``, ``flag`` or ``label``."""
         return _STORAGE[self]
+
+    @property
+    def nested(self) -> bool:
+        """Whether a document has a list or an object there, which a table has as JSON text."""
+        return self in (Kind.JSON, Kind.SERIES, Kind.CERTIFICATES)
 
 
 _STORAGE = {
@@ -85,6 +91,7 @@ _STORAGE = {
     Kind.MODEL: "label",
     Kind.CERTIFICATES: "label",
     Kind.JSON: "label",
+    Kind.SERIES: "label",
 }
 
 
@@ -104,6 +111,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("nodes", "nodes", Kind.COUNT),
     Column("hourly_ueur", "price.hourly", Kind.RATE),
     Column("spot_ueur", "price.spot_hourly", Kind.RATE),
+    Column("price_series", "price.series", Kind.SERIES),
+    Column("spot_series", "price.spot_series", Kind.SERIES),
     Column("billing", "price.billing", Kind.TEXT),
     Column("cpu_milli", "cpu", Kind.CPU),
     Column("memory_mib", "memory", Kind.MEMORY),
@@ -138,6 +147,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("cold_start_s", "performance.cold_start_time", Kind.DURATION),
     Column("interruption_percent", "performance.interruption_rate_percent", Kind.PERCENT),
     Column("carbon_intensity", "energy.carbon_intensity", Kind.NUMBER),
+    Column("carbon_series", "energy.series", Kind.SERIES),
     Column("renewable_energy", "energy.renewable_energy", Kind.FLAG),
     Column("efficiency_rating", "energy.energy_efficiency_rating", Kind.TEXT),
     Column("pue", "energy.power_usage_effectiveness", Kind.NUMBER),

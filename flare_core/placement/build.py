@@ -146,11 +146,11 @@ _Row = tuple[int, int, int, int, bool, int, int, int, int, str | None, int, tupl
 
 def _rows(problem: Problem, all_seats: Sequence[Sequence[Seat]]) -> Iterator[_Row]:
     for i, (ask, own) in enumerate(zip(problem.asks, all_seats, strict=True)):
-        found = ask.found
         first, last = _epoch(ask.needs.start), _epoch(ask.needs.end)
+        then = {start: ask.found.at(start) for start in {one.start for one in own}}
         paid: set[tuple[int, int, int]] = set()
         for task, here in enumerate(own):
-            j, node = here.candidate, (here.start, here.offer, here.node)
+            j, node, found = here.candidate, (here.start, here.offer, here.node), then[here.start]
             start, end = first + here.start, last + here.start if last >= 0 else last
             price = 0 if found.by_node[j] and node in paid else int(found.task_ueur[j])
             paid.add(node)
@@ -208,7 +208,7 @@ def placed(
         start=needs.start + timedelta(seconds=min(load.start for load in loads)),
         end=None if needs.end is None else needs.end + timedelta(seconds=sums.last_start),
         latency_ms=float(found.network_ms[used].max()) if found.latency_known[used].all() else None,
-        carbon_g_per_hour=round(sums.carbon_peak_ug / 1e6, 6) if found.carbon_known[used].all() else None,
+        carbon_g_per_hour=round(sums.carbon_peak_ug / 1e6, 6) if _carbon_known(ask, loads) else None,
         performance_tflops=sums.performance_mtflops / 1000 if found.performance_known[used].all() else None,
         availability_percent=_availability(ask, inventory, loads, used),
         headroom=Headroom(replicas, hourly) if needs.auto_scale else None,
@@ -256,6 +256,12 @@ def _got(ask: Ask, inventory: Inventory, preference: Limit, one: Seat) -> str:
     # Of parts any two GPUs stand for all: they are alike, and may even be one.
     mask = sum(1 << gpu for gpu in one.gpus) if graph.known else 0b11
     return LinkClass(set_class(graph, mask)).name.lower()
+
+
+def _carbon_known(ask: Ask, loads: Loads) -> bool:
+    """Whether the emission of every task is known over its run."""
+    then = {start: ask.found.at(start) for start in {load.start for load in loads}}
+    return all(then[load.start].carbon_known[load.candidate] for load in loads)
 
 
 def _availability(ask: Ask, inventory: Inventory, loads: Loads, used: list[int]) -> float | None:

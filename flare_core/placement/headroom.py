@@ -56,7 +56,7 @@ def _under_cap(ask: Ask, now: Totals, lots: list[_Lot], wanted: int) -> tuple[in
         for limit, spent in (
             (needs.max_hourly_ueur, now.hourly_ueur),
             (needs.max_total_ueur, now.total_ueur),
-            (needs.max_carbon_ug, now.carbon_ug),
+            (needs.max_carbon_ug, now.carbon_peak_ug),
         )
     ]
     fronts: dict[int, list[tuple[int, int, int]]] = {0: [(0, 0, 0)]}
@@ -111,7 +111,7 @@ def _lots(problem: Problem, packing: Packing, i: int, wanted: int) -> list[_Lot]
     for g in sorted(np.unique(found.group, return_index=True)[1].tolist()):  # once, whatever its grades
         j = int(found.group_candidate[g])
         hourly, total = int(found.task_ueur[j]), int(found.task_total_ueur[j])
-        carbon = int(found.carbon_ug[j])
+        carbon = int(found.carbon_peak_ug[j])
         begun = sum(ledger.growth(i, ask, g, node) for node in ledger.used.get(int(found.group[g]), ()))
         slots = int(found.group_room[g])
         fresh = ledger.unused(ask, g, -(-wanted // slots))

@@ -5,7 +5,7 @@ answer; `order.value` is the one order among answers.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from flare_core.candidates.types import Candidates
 from flare_core.inventory.types import Inventory
-from flare_core.placement.score import Score, per_node, task_cost
+from flare_core.placement.score import Score, per_node, repriced, task_cost
 from flare_core.requirements.types import Requirements
 
 
@@ -34,6 +34,13 @@ class Ask:
     def name(self) -> str:
         """The intent's name."""
         return self.needs.name
+
+    def at(self, start: int) -> "Ask":
+        """Return the intent with what its candidates are worth to a run that begins then."""
+        if self.found.tariffs is None:
+            return self
+        found = self.found.at(start)
+        return replace(self, found=found, score=repriced(self.score, self.needs, self.found, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +103,14 @@ class Totals(NamedTuple):
 def totals(ask: Ask, loads: Loads) -> Totals:
     """Return the terms of `loads`, recomputed from whole numbers."""
     needs, found, score = ask.needs, ask.found, ask.score
-    whole, cost = per_node(needs, found), task_cost(needs, found)
+    whole = per_node(needs, found)
     span, off_fabric = span_of(ask, loads), is_off_fabric(ask, loads)
-    tasks = misses = primary = in_term = total = speed = 0
+    tasks = misses = primary = in_term = total = speed = carbon = 0
     begun: set[tuple[int, int, int]] = set()
     by_start: dict[int, list[int]] = {}
+    then = {start: ask.at(start) for start in {load.start for load in loads}}
     for load in loads:
-        j, t = load.candidate, load.tasks
+        j, t, found, score = load.candidate, load.tasks, then[load.start].found, then[load.start].score
         node = (int(found.group[load.group]), load.node, load.start)
         new = int(node not in begun)
         begun.add(node)
@@ -112,8 +120,9 @@ def totals(ask: Ask, loads: Loads) -> Totals:
         primary += t * int(score.task[j]) + (new * int(score.node[j]) if whole[j] else 0)
         at = by_start.setdefault(load.start, [0, 0])
         at[0] += paid * int(found.task_ueur[j])
-        at[1] += t * int(found.carbon_ug[j])
-        in_term += paid * int(cost[j])
+        at[1] += t * int(found.carbon_peak_ug[j])
+        carbon += t * int(found.carbon_ug[j])
+        in_term += paid * int(task_cost(needs, found)[j])
         total += paid * int(found.task_total_ueur[j])
         speed += t * int(found.performance_mtflops[j])
         if span:
@@ -135,7 +144,7 @@ def totals(ask: Ask, loads: Loads) -> Totals:
         speed,
         prefixes,
         latency,
-        sum(carbon for _, carbon in by_start.values()),
+        carbon,
         peak,
         max(by_start, default=0),
         span,

@@ -17,7 +17,8 @@ that is the same everywhere counts nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,12 +44,28 @@ _UNITS = {
 }
 
 
+class Linear(NamedTuple):
+    """How a column adds to the primary value: ``rint((amount - least) * per)``."""
+
+    least: int = 0
+    per: float = 0.0
+
+    def __call__(self, amounts: IntArray) -> IntArray:
+        """Return what `amounts` add."""
+        steps: IntArray = np.rint((amounts - self.least) * self.per).astype(np.int64)
+        return steps
+
+
+NOTHING = Linear()
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """Coefficients of the primary value (see the module), shape (candidates,).
 
     ``fabric`` has a column for each span of a gang, none for others. ``offset`` is added once for an intent
-    that is placed; ``unit`` turns the value into the public figure.
+    that is placed; ``unit`` turns the value into the public figure. ``cost`` and ``carbon`` say how
+    much of it is due to these terms, which may depend on when a run begins.
     """
 
     task: IntArray
@@ -57,6 +74,8 @@ class Score:
     fabric: IntArray
     offset: int
     unit: float
+    cost: Linear = NOTHING
+    carbon: Linear = NOTHING
 
     def public(self, value: int) -> float:
         """Return the public figure of a primary `value`."""
@@ -75,6 +94,14 @@ def per_node(needs: Requirements, found: Candidates) -> Mask:
 def task_cost(needs: Requirements, found: Candidates) -> IntArray:
     """Return what the cost term counts for one task (or node): EUR/hour of services, EUR in total of jobs."""
     return found.task_total_ueur if needs.costs_in_total else found.task_ueur
+
+
+def repriced(score: Score, needs: Requirements, old: Candidates, new: Candidates) -> Score:
+    """Return the score of candidates whose prices and emissions have changed from `old` to `new`."""
+    cost = score.cost(task_cost(needs, new)) - score.cost(task_cost(needs, old))
+    carbon, whole = score.carbon(new.carbon_ug) - score.carbon(old.carbon_ug), per_node(needs, new)
+    task = score.task + carbon + np.where(whole, 0, cost)
+    return replace(score, task=task, node=score.node + np.where(whole, cost, 0))
 
 
 def score(needs: Requirements, found: Candidates, balance: Mapping[str, float], *, scaled: bool) -> Score:
@@ -102,7 +129,17 @@ def score(needs: Requirements, found: Candidates, balance: Mapping[str, float], 
         peak = found.latency_us
     else:
         task = found.carbon_ug
-    return Score(task, node, peak, fabric, 0, _UNITS[needs.objective])
+    own = Linear(0, 1.0)
+    return Score(
+        task,
+        node,
+        peak,
+        fabric,
+        0,
+        _UNITS[needs.objective],
+        cost=own if needs.objective is Objective.COST else NOTHING,
+        carbon=own if needs.objective is Objective.ENERGY else NOTHING,
+    )
 
 
 def _scaled(needs: Requirements, found: Candidates, weights: Mapping[str, float]) -> Score:
@@ -111,37 +148,58 @@ def _scaled(needs: Requirements, found: Candidates, weights: Mapping[str, float]
         return Score(zero, zero, zero, np.zeros_like(found.fabric.loss), 0, 1 / STEPS)
     total = sum(weights.values())
     share = {term: weight / total for term, weight in weights.items()}
-    task, node, offset = _scaled_cost(needs, found, share.get("cost", 0.0))
+    whole = per_node(needs, found)
+    cost, offset = _scaled_cost(needs, found, share.get("cost", 0.0))
+    carbon = _linear(_carbon_range(needs, found), share.get("carbon", 0.0) / needs.tasks)
+    steps = cost(task_cost(needs, found))
     # What lesser seats on the same nodes yield does not change what is best and worst.
     best = found.performance_mtflops[found.best]
     slower = _scale(int(np.ptp(best)), share.get("performance", 0.0) / needs.tasks)
-    for scaled in (
-        np.rint((best.max() - found.performance_mtflops) * slower).astype(np.int64),
-        _shifted(found.carbon_ug, share.get("carbon", 0.0) / needs.tasks),
-    ):
-        task = task + scaled
-    fabric = np.rint(found.fabric.loss * slower).astype(np.int64)
-    return Score(task, node, _shifted(found.latency_us, share.get("latency", 0.0)), fabric, offset, 1 / STEPS)
+    lost = np.rint((best.max() - found.performance_mtflops) * slower).astype(np.int64)
+    return Score(
+        np.where(whole, 0, steps) + lost + carbon(found.carbon_ug),
+        np.where(whole, steps, 0),
+        _linear(found.latency_us, share.get("latency", 0.0))(found.latency_us),
+        np.rint(found.fabric.loss * slower).astype(np.int64),
+        offset,
+        1 / STEPS,
+        cost,
+        carbon,
+    )
 
 
-def _scaled_cost(needs: Requirements, found: Candidates, weight: float) -> tuple[IntArray, IntArray, int]:
-    """Return (task, node, offset) of the cost term."""
-    cost, whole = task_cost(needs, found), per_node(needs, found)
-    zero = np.zeros_like(cost)
+def _scaled_cost(needs: Requirements, found: Candidates, weight: float) -> tuple[Linear, int]:
+    """Return (steps of a task or node, offset) of the cost term."""
+    least, most = _cost_range(needs, found)
+    whole = per_node(needs, found)
     if not whole.any():
-        return _shifted(cost, weight / needs.tasks), zero, 0
+        return _linear(np.concatenate([least, most]), weight / needs.tasks), 0
     held = np.ones(len(found), np.int64)
     np.maximum.at(held, found.group_candidate, found.group_room)
-    best = int((cost * np.where(whole, -(-needs.tasks // held), needs.tasks)).min())
-    scale = _scale(needs.tasks * int(cost.max()) - best, weight)
-    steps = np.rint(cost * scale).astype(np.int64)
-    return np.where(whole, zero, steps), np.where(whole, steps, zero), -round(best * scale)
+    best = int((least * np.where(whole, -(-needs.tasks // held), needs.tasks)).min())
+    scale = _scale(needs.tasks * int(most.max()) - best, weight)
+    return Linear(0, scale), -round(best * scale)
 
 
-def _shifted(values: IntArray, weight: float) -> IntArray:
-    """Return `values` in steps of their range, from the best on."""
-    steps: IntArray = np.rint((values - values.min()) * _scale(int(np.ptp(values)), weight)).astype(np.int64)
-    return steps
+def _cost_range(needs: Requirements, found: Candidates) -> tuple[IntArray, IntArray]:
+    """Return the least and the most that the cost term counts for a task, whenever it may begin."""
+    if found.tariffs is None or not needs.patient:
+        return task_cost(needs, found), task_cost(needs, found)
+    extremes = found.tariffs.extremes()
+    return extremes.least_ueur[found.tariff], extremes.most_ueur[found.tariff]
+
+
+def _carbon_range(needs: Requirements, found: Candidates) -> IntArray:
+    """Return the least and the most that a task emits, whenever it may begin."""
+    if found.tariffs is None or not needs.patient:
+        return found.carbon_ug
+    extremes = found.tariffs.extremes()
+    return np.concatenate([extremes.least_carbon_ug, extremes.most_carbon_ug])
+
+
+def _linear(values: IntArray, weight: float) -> Linear:
+    """Return steps of the range of `values`, from the best on."""
+    return Linear(int(values.min()), _scale(int(np.ptp(values)), weight))
 
 
 def _scale(width: int, weight: float) -> float:

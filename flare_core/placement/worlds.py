@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from flare_core.candidates.screen import screen
+from flare_core.candidates.tariffs import Tariffs
 from flare_core.candidates.types import PER_CANDIDATE, PER_GROUP, Candidates, Fabric
 from flare_core.inventory.held import Held
 from flare_core.inventory.types import ELASTIC, IntArray, Inventory
@@ -20,7 +21,7 @@ from flare_core.placement.packing import Ask, Load, Loads, Packing, Problem
 from flare_core.placement.score import Score
 from flare_core.requirements.types import Requirements
 
-_Key = tuple[int, int, int, bool, bool]
+_Key = tuple[int, int, int, bool]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class World:
         return Problem(tuple(self._seen(ask, inventory) for ask in self.whole.asks), inventory)
 
     def _seen(self, ask: Ask, inventory: Inventory) -> Ask:
-        found = screen(ask.needs, inventory, alone=False)
+        found, then = screen(ask.needs, inventory, alone=False), ask.at(self.moment)
         known = {
             key: j for j, key in reversed(list(enumerate(map(_key_of(ask.found), range(len(ask.found))))))
         }
@@ -58,8 +59,8 @@ class World:
         return replace(
             ask,
             needs=begun(ask.needs, self.moment),
-            found=_columns(ask.found, found, like, kept),
-            score=_score(ask.score, like[kept]),
+            found=replace(_columns(then.found, found, like, kept), tariffs=_later(ask.found, self.moment)),
+            score=_score(then.score, like[kept]),
         )
 
     def back(self, packing: Packing) -> Packing | None:
@@ -117,7 +118,6 @@ def _key_of(found: Candidates) -> Callable[[int], _Key]:
             int(found.efficiency_ppm[j]),
             int(found.missed[j]),
             bool(found.cut[j] >= 0),
-            bool(found.spot[j]),
         )
 
     return key
@@ -143,7 +143,14 @@ def _columns(whole: Candidates, found: Candidates, like: IntArray, kept: IntArra
 
 
 def _score(old: Score, like: IntArray) -> Score:
-    return Score(old.task[like], old.node[like], old.peak[like], old.fabric[like], old.offset, old.unit)
+    columns = {name: getattr(old, name)[like] for name in ("task", "node", "peak", "fabric")}
+    return replace(old, **columns)
+
+
+def _later(found: Candidates, moment: int) -> Tariffs | None:
+    """Return what depends on when a run begins, seen from a moment."""
+    tariffs = found.tariffs
+    return None if tariffs is None else replace(tariffs, start_s=tariffs.start_s + moment, known={})
 
 
 def begun(needs: Requirements, moment: int) -> Requirements:

@@ -93,6 +93,7 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         limits=(*_limits(intent, _for_sets(wishes) if hard else ()), *_time(intent, now, end)),
         preferences=() if hard else wishes,
         warnings=assumed,
+        patient=kind is not Workload.SERVICE and intent.objective in (Objective.COST, Objective.ENERGY),
     )
 
 

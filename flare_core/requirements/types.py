@@ -148,6 +148,8 @@ class Requirements:
         The limit in force; an unknown latency counts as this in objectives.
     warnings
         What was assumed in lowering (a length that nobody stated, …).
+    patient
+        Whether a job may begin later for a cheaper or greener hour.
     """
 
     name: str
@@ -180,6 +182,7 @@ class Requirements:
     limits: tuple["Limit", ...]
     preferences: tuple["Limit", ...]
     warnings: tuple[str, ...] = ()
+    patient: bool = False
 
     @property
     def length_s(self) -> int | None:

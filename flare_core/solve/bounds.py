@@ -43,9 +43,12 @@ def floors(ask: Ask) -> FloatArray:
 
 
 def least_primary(problem: Problem) -> int | None:
-    """Return a bound for plans that place whole every intent with candidates; None with intents of "Any"."""
+    """Return a bound for plans that place whole every intent with candidates.
+
+    None with intents of "Any", and with those whose costs depend on when they begin.
+    """
     asks = [ask for ask in problem.asks if len(ask.found)]
-    if any(ask.needs.any_tasks for ask in asks):
+    if any(ask.needs.any_tasks or ask.found.tariffs is not None for ask in asks):
         return None
     return sum(int(np.floor(floors(ask).min())) for ask in asks)
 

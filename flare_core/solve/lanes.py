@@ -62,7 +62,7 @@ def _units(ask: Ask, loads: Loads) -> list[Unit]:
 def _figures(ask: Ask, loads: Sequence[Load]) -> tuple[int, int]:
     found = ask.found
     paid = 1 if found.by_node[loads[0].candidate] else sum(load.tasks for load in loads)
-    carbon = sum(load.tasks * int(found.carbon_ug[load.candidate]) for load in loads)
+    carbon = sum(load.tasks * int(found.carbon_peak_ug[load.candidate]) for load in loads)
     return paid * int(found.task_ueur[loads[0].candidate]), carbon
 
 

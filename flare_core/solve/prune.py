@@ -15,7 +15,7 @@ import numpy as np
 from flare_core.candidates.types import PER_CANDIDATE, PER_GROUP, Candidates, Fabric
 from flare_core.inventory.types import ELASTIC, IntArray, Mask
 from flare_core.placement.packing import Ask, Load, Packing, Problem, totals
-from flare_core.placement.score import Score, per_node, task_cost
+from flare_core.placement.score import per_node, task_cost
 from flare_core.solve.bounds import cannot_fit, floors
 
 ROUNDS = 256
@@ -45,7 +45,9 @@ def restrict(ask: Ask, keep: Mask) -> Ask:
         group_candidate=renumber[found.group_candidate[groups]],
     )
     old = ask.score
-    score = Score(old.task[kept], old.node[kept], old.peak[kept], old.fabric[kept], old.offset, old.unit)
+    score = replace(
+        old, task=old.task[kept], node=old.node[kept], peak=old.peak[kept], fabric=old.fabric[kept]
+    )
     return replace(ask, found=smaller, score=score)
 
 
@@ -154,7 +156,7 @@ def _weak(ask: Ask) -> IntArray:
     if needs.max_total_ueur is not None:
         rows.append(found.task_total_ueur)
     if needs.max_carbon_ug is not None:
-        rows.append(found.carbon_ug)
+        rows.append(found.carbon_peak_ug)
     if ask.ceilings:
         rows += [task_cost(needs, found), -found.performance_mtflops, found.latency_us, found.carbon_ug]
     if needs.availability is not None and found.uptime.min() < max(needs.availability, 0.5):

@@ -28,16 +28,20 @@ from flare_core.placement.worlds import World
 from flare_core.requirements.types import Workload
 from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.cpsat import Run
+from flare_core.solve.hours import Hours
 from flare_core.solve.prune import restrict
 from flare_core.solve.result import Search
 from flare_core.solve.schedule import Scheduled, schedule
-from flare_core.solve.starts import beginnings
+from flare_core.solve.starts import beginnings, squeezed
 from flare_core.solve.timetable import jobs_of
 
 MOST_MOMENTS = 200
 """Moments at which one intent is tried to begin."""
 
 UNSETTLED = "the objective is proven, the ties among equal plans are not settled"
+MOST_ROUNDS = 3
+"""How often each intent is moved to a better hour."""
+
 WAITING = "some intents may wait for others: that no other order of them is better is not proven"
 
 Single = Callable[[Problem], Search]
@@ -122,6 +126,30 @@ def _waited(problem: Problem, found: Search, timed: Scheduled, best: Packing, ru
     )
 
 
+def at_better_hours(problem: Problem, found: Search, run: Run, single: Single, at_moment: Single) -> Search:
+    """Return `found` with those who may wait for a cheaper or greener hour at their best ones, one by one.
+
+    Each takes its best moment beside all others, until nobody has a better one. Parameters are as in `later`.
+    """
+    waits = [
+        i for i, ask in enumerate(problem.asks) if ask.needs.patient and ask.found.tariffs and _waits(ask)
+    ]
+    if not waits or found.outcome is Outcome.UNKNOWN:
+        return found
+    queue, packing = _Queue(problem, run, single, at_moment), found.packing
+    for _ in range(MOST_ROUNDS):
+        before = packing
+        for i in waits:
+            if packing[i] and not _stopped(run):
+                packing = queue.improved(packing, i)
+        if packing == before:
+            break
+    if not any(packing):
+        return found
+    warnings = tuple(dict.fromkeys((*found.warnings, WAITING)))
+    return replace(found, packing=packing, outcome=Outcome.FEASIBLE, bound=None, warnings=warnings)
+
+
 def _fits(problem: Problem, i: int, single: Single) -> bool:
     return any(single(Problem((problem.asks[i],), problem.inventory)).packing)
 
@@ -191,7 +219,7 @@ class _Queue:
         return packing
 
     def _with(self, packing: Packing, i: int, busy: list[Held]) -> tuple[Packing, list[Held]]:
-        for moment in beginnings(self.problem.asks[i], self.problem, busy)[:MOST_MOMENTS]:
+        for moment in self._moments(i, busy)[:MOST_MOMENTS]:
             if _stopped(self.run):
                 break
             loads = self._at(i, moment, busy)
@@ -202,6 +230,41 @@ class _Queue:
                 except InternalError:  # its GPUs are taken later by who was placed before
                     continue
         return packing, busy
+
+    def improved(self, packing: Packing, i: int) -> Packing:
+        """Return `packing` with an intent at its best moment beside the others, where that is better."""
+        ask = self.problem.asks[i]
+        hours = Hours(Problem((ask,), self.problem.inventory))
+        busy, best = self._busy((*packing[:i], (), *packing[i + 1 :])), value(self.problem, packing)
+        batch = ask.needs.workload is Workload.BATCH
+        ends = np.array(beginnings(ask, self.problem, busy), np.int64)
+        starts = np.array([0]) if batch else np.union1d(hours.starts, ends)
+        bounds, had = hours.bounds(starts), totals(ask, packing[i])
+        for k in bounds.order()[:MOST_MOMENTS].tolist():
+            if _stopped(self.run) or (not batch and bounds.primary[k] >= had.primary):
+                break
+            loads = self._at(i, int(starts[k]), busy)
+            joined = (*packing[:i], loads, *packing[i + 1 :])
+            if loads and value(self.problem, joined) < best and self._seated(joined):
+                return joined
+        return packing
+
+    def _seated(self, packing: Packing) -> bool:
+        """Whether the GPUs of a plan can be told apart at all times."""
+        try:
+            held(self.problem, packing)
+        except InternalError:  # its GPUs are taken later by who was placed before
+            return False
+        return True
+
+    def _moments(self, i: int, busy: Sequence[Held]) -> list[int]:
+        """Return when an intent may begin that does not wait for a better hour, but where it must."""
+        ask = self.problem.asks[i]
+        moments = beginnings(ask, self.problem, busy)
+        if ask.found.tariffs is None or not (squeezed(ask) or ask.found.tariffs.gaps):
+            return moments
+        hours = Hours(Problem((ask,), self.problem.inventory))
+        return sorted({*moments, *hours.starts.tolist()})
 
     def _busy(self, packing: Packing) -> list[Held]:
         return [*self.problem.inventory.busy, *held(self.problem, packing)]

@@ -11,7 +11,7 @@ from flare_core.placement.order import value
 from flare_core.placement.packing import Packing, Problem, totals
 from flare_core.placement.types import Outcome
 from flare_core.requirements.types import Workload
-from flare_core.solve import freed, lexicographic, waves
+from flare_core.solve import freed, hours, lexicographic, lots, waves
 from flare_core.solve.bounds import cannot_fit, least_primary
 from flare_core.solve.closed import close_gang, closed_form
 from flare_core.solve.cpsat import Run
@@ -19,7 +19,7 @@ from flare_core.solve.freed import Plain
 from flare_core.solve.greedy import greedy
 from flare_core.solve.prune import prune, renumbered, tighten
 from flare_core.solve.result import Search
-from flare_core.solve.rounds import later, overfull
+from flare_core.solve.rounds import at_better_hours, later, overfull
 from flare_core.solve.shared import Shared, priced, shared
 from flare_core.solve.starts import Moment, at, at_once, begun, best_of, moments
 from flare_core.solve.timetable import plain, roomy
@@ -75,7 +75,7 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     if not any(len(ask.found) for ask in problem.asks):
         return _none(nothing, "screen")
     if problem.several:
-        return later(
+        waiting = later(
             problem,
             _now(problem, lambda part: _hurried_or_not(part, run, watch, ties=ties)),
             run,
@@ -83,14 +83,19 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
             single=lambda part: search_within(part, run, ties=ties),
             at_moment=lambda part: _all_at_once(part, run, None, ties=ties),
         )
+        return _at_better_hours(problem, waiting, run, ties=ties)
     if problem.inventory.busy:
-        return freed.search(
+        beside = freed.search(
             problem,
             plain=lambda part: search_within(part, run, ties=ties),
             at_once=lambda part: _all_at_once(part, run, None, ties=ties),
         )
+        return _at_better_hours(problem, beside, run, ties=ties)
     if not moves(problem.asks[0].needs):
         return _together(problem, run, watch, ties=ties)
+    if problem.asks[0].found.tariffs is not None:
+        one = hours.search(problem, lambda moment: _beginning(problem, moment, run, None, ties=ties), run)
+        return lots.search(problem, one) if problem.asks[0].needs.workload is Workload.BATCH else one
     if problem.asks[0].needs.workload is Workload.BATCH:
         found = waves.search(problem, lambda part: _together(part, run, None, ties=ties), run)
         if found is not None:
@@ -98,6 +103,17 @@ def search_within(problem: Problem, run: Run, watch: Watch | None = None, *, tie
     listed = moments(problem)
     tell = watch if len(listed) == 1 else None  # what is known of one moment is not known of all
     return best_of(problem, (_beginning(problem, moment, run, tell, ties=ties) for moment in listed))
+
+
+def _at_better_hours(problem: Problem, found: Search, run: Run, *, ties: bool) -> Search:
+    """Search for better hours for those who may wait for them."""
+    return at_better_hours(
+        problem,
+        found,
+        run,
+        single=lambda part: search_within(part, run, ties=ties),
+        at_moment=lambda part: _all_at_once(part, run, None, ties=ties),
+    )
 
 
 def _now(problem: Problem, plain: Plain) -> Search:

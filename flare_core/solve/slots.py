@@ -83,7 +83,7 @@ class Slots(Draft):
         moments = sorted({start for _, start in self.slot_tasks})
         for limit, amounts, by_node in (
             (needs.max_hourly_ueur, found.task_ueur, True),
-            (needs.max_carbon_ug, found.carbon_ug, False),
+            (needs.max_carbon_ug, found.carbon_peak_ug, False),
         ):
             if limit is None:
                 continue

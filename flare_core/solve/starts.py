@@ -75,8 +75,8 @@ def _within(intervals: Intervals, moment: int) -> bool:
 
 
 def at(problem: Problem, moment: Moment) -> Problem:
-    """Return `problem` with the candidates alone that are open at a moment."""
-    return replace(problem, asks=(restrict(problem.asks[0], moment.open),))
+    """Return `problem` with the candidates alone that are open at a moment, as they are then."""
+    return replace(problem, asks=(restrict(problem.asks[0].at(moment.start), moment.open),))
 
 
 def at_once(problem: Problem) -> Problem:
@@ -87,12 +87,37 @@ def at_once(problem: Problem) -> Problem:
 
 
 def _open_now(ask: Ask, problem: Problem) -> Ask:
+    if ask.found.tariffs is not None:
+        ask = restrict(ask, ask.found.tariffs.at(0).sold[ask.found.tariff] & affordable(ask))
     calendars = problem.inventory.label["calendar"]
     if not moves(ask.needs) or (ask.needs.needed is None and not calendars.values):
         return ask
     now, known = int(ask.needs.start.timestamp()), starts_by_code(ask.needs, problem.inventory)
     closed = [code for code, intervals in known.items() if not _within(intervals, now)]
     return restrict(ask, ~np.isin(calendars.codes[ask.found.rows], closed)) if closed else ask
+
+
+def squeezed(ask: Ask) -> bool:
+    """Whether any budget limits what is placed."""
+    needs = ask.needs
+    limits = (needs.max_hourly_ueur, needs.max_total_ueur, needs.max_carbon_ug)
+    return any(limit is not None for limit in limits)
+
+
+def affordable(ask: Ask) -> Mask:
+    """Return the candidates on which one task keeps the budgets."""
+    needs, found = ask.needs, ask.found
+    kept = np.ones(len(found), np.bool_)
+    for limit, amounts in (
+        (needs.max_hourly_ueur, found.task_ueur),
+        (needs.max_total_ueur, found.task_total_ueur),
+        (needs.max_carbon_ug, found.carbon_peak_ug),
+    ):
+        if limit is not None:
+            kept &= amounts <= limit
+    if needs.max_carbon_ug is not None:
+        kept &= found.carbon_known
+    return kept
 
 
 def begun(whole: Ask, part: Ask, packing: Packing, start: int) -> Packing:

@@ -93,6 +93,7 @@ def plain(ask: Ask) -> bool:
     needs, found = ask.needs, ask.found
     return bool(
         len(found)
+        and found.tariffs is None
         and needs.workload is Workload.JOB
         and moves(needs)
         and not (needs.any_tasks or needs.infiniband or needs.storage_mib)

@@ -178,7 +178,7 @@ class _Waves:
         nodes, by_node = found.group_nodes, found.by_node[found.group_candidate]
         for limit, amounts, whole in (
             (needs.max_hourly_ueur, found.task_ueur, by_node),
-            (needs.max_carbon_ug, found.carbon_ug, np.zeros_like(by_node)),
+            (needs.max_carbon_ug, found.carbon_peak_ug, np.zeros_like(by_node)),
         ):
             if limit is not None:
                 most = np.minimum(limit // np.maximum(amounts[found.group_candidate], 1), needs.tasks)

@@ -1,13 +1,15 @@
 """What a placement is said to deliver: latency, throughput, carbon, availability."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from fractions import Fraction
 from math import isclose
 from typing import TYPE_CHECKING, Final
 
 from flare_core.verify.efficiency import fabric_efficiency
 from flare_core.verify.fabric import span
+from flare_core.verify.series import highest, looked_at, mean
 from flare_core.verify.shares import WHOLE, share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -24,6 +26,7 @@ _SLACK: Final = 1 + 1e-9
 WATT_PER_CORE: Final = 2.12
 WATT_PER_GIB: Final = 0.42
 
+Over = Callable[["Offer", str, datetime, datetime], Fraction | None]
 Used = Sequence[tuple[Row, "Offer"]]
 
 
@@ -108,16 +111,25 @@ def highest_carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
 
 
 def carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
-    """Return Σ power × PUE × carbon intensity over all tasks; None where one is unknown."""
+    """Return Σ power × PUE × carbon intensity over all tasks, at most; None where one is unknown."""
+    return _emitted(intent, used, highest)
+
+
+def mean_carbon_g_per_h(intent: "Intent", used: Used) -> float | None:
+    """Return the same in the mean of each run."""
+    return _emitted(intent, used, mean)
+
+
+def _emitted(intent: "Intent", used: Used, over: Over) -> float | None:
     asked, total = intent.workload.resources, 0.0
     host_w = WATT_PER_CORE * (asked.cpu or 0) / 1000 + WATT_PER_GIB * (asked.memory or 0) / 1024
     for row, offer in used:
-        pue, intensity = offer.number("pue"), offer.number("carbon_intensity")
+        pue, intensity = offer.number("pue"), over(offer, "carbon_intensity", *looked_at(intent, row))
         card_w = offer.number("power_w") if row.gpus else 0.0
         if pue is None or intensity is None or card_w is None:
             return None
         share = share_due(intent, offer) or WHOLE
-        total += (len(row.gpus) * float(share.part) * card_w + host_w) / 1000 * pue * intensity
+        total += (len(row.gpus) * float(share.part) * card_w + host_w) / 1000 * pue * float(intensity)
     return total
 
 

@@ -1,7 +1,7 @@
 """What rows, placements and lengths cost, in whole micro-EUR."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flare_core.quantities import format_eur, format_rate
 from flare_core.verify.calendar import why_closed, why_unneeded
+from flare_core.verify.series import Piece, looked_at, pieces
 from flare_core.verify.shares import share_due
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -31,7 +32,7 @@ def check_prices(intent: "Intent", placed: Placed, used: Sequence[tuple[Row, "Of
     if placed.hourly_ueur != hourly:
         told = "null" if placed.hourly_ueur is None else format_rate(placed.hourly_ueur)
         yield _differs(f"{placed.path}.hourly_cost", told, format_rate(hourly))
-    total = total_cost(placed.rows)
+    total = total_cost(intent, used)
     if placed.total_ueur != total:
         shown = ["null" if cost is None else format_eur(cost) for cost in (placed.total_ueur, total)]
         yield _differs(f"{placed.path}.total_cost", *shown)
@@ -84,7 +85,7 @@ def _budgets(intent: "Intent", path: str, hourly: int, total: int | None) -> Vio
 
 
 def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | None:
-    """Return what a task adds to the hourly price; None where the offer sells no such thing.
+    """Return what a task adds to the hourly price, at most; None where the offer sells no such thing.
 
     Parameters
     ----------
@@ -92,11 +93,24 @@ def row_price(intent: "Intent", row: Row, offer: "Offer", first: bool) -> int | 
         Whether no earlier task of the intent is on this node then: on a node billed whole it carries the
         price.
     """
-    hourly = offer.whole("spot_ueur" if row.spot else "hourly_ueur")
-    if hourly is None:
+    prices = [price_at(intent, row, offer, piece) for piece in _sold(row, offer, *looked_at(intent, row))]
+    known = [price for price in prices if price is not None]
+    if not known or len(known) < len(prices):
         return None
+    return 0 if offer.billed_whole and not first else max(known)
+
+
+def _sold(row: Row, offer: "Offer", start: datetime, end: datetime) -> list[Piece]:
+    return list(pieces(offer, "spot_ueur" if row.spot else "hourly_ueur", start, end))
+
+
+def price_at(intent: "Intent", row: Row, offer: "Offer", piece: Piece) -> int | None:
+    """Return what a task (where nodes are billed whole, a node) costs per hour while a price holds."""
+    if piece.value is None:
+        return None
+    hourly = int(piece.value)
     if offer.billed_whole:
-        return hourly if first else 0
+        return hourly
     gpus = offer.whole("gpu_count") or 0
     share = share_due(intent, offer)
     if share is None:
@@ -127,19 +141,19 @@ def highest_hourly(rows: Sequence[Row]) -> int:
     return max((sum(row.hourly_ueur for row in rows if row.runs_at(moment)) for moment in starts), default=0)
 
 
-def total_cost(rows: Sequence[Row]) -> int | None:
-    """Return the sum of price × length, each row rounded up; None where a row has no end."""
+def total_cost(intent: "Intent", used: Sequence[tuple[Row, "Offer"]]) -> int | None:
+    """Return the sum of price × length, each row rounded up; None where a row has no end.
+
+    Rows on nodes billed whole that carry no price cost nothing; what carries one is paid piece by piece.
+    """
     total = 0
-    for row in rows:
+    for row, offer in used:
         if row.end is None:
             return None
-        total += ceil(row.hourly_ueur * hours(row.start, row.end))
+        if row.hourly_ueur or not offer.billed_whole:
+            paid = _sold(row, offer, row.start, row.end)
+            total += ceil(sum((price_at(intent, row, offer, piece) or 0) * piece.hours for piece in paid))
     return total
-
-
-def hours(start: datetime, end: datetime) -> Fraction:
-    """Return the exact length in hours."""
-    return Fraction((end - start) // timedelta(microseconds=1), 3_600_000_000)
 
 
 def check_headroom(intent: "Intent", placed: Placed) -> Violations:

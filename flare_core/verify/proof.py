@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flare_core.verify.capacity import Use
-from flare_core.verify.figures import TOLERANCE, carbon_g_per_h, same, throughput_step, throughputs
+from flare_core.verify.figures import TOLERANCE, mean_carbon_g_per_h, same, throughput_step, throughputs
 from flare_core.verify.offers import Offer
 from flare_core.verify.told import Objective, Placed, Told, Violation, Violations
 
@@ -67,7 +67,7 @@ def check_objective(intent: "Intent", told: Told, uses: Sequence[Use]) -> Violat
     step = 1e-3 if intent.objective == "Latency_Minimization" else 0.0
     if intent.objective == "Performance_Maximization":
         step = throughput_step(intent, [(use.row, use.offer) for use in uses])
-    if intent.objective == "Energy_Efficiency" and intent.workload.type == "batch":
+    if intent.objective == "Energy_Efficiency":
         step = 1e-6 * len(uses)  # each task is counted in whole micro-grams
     euro = intent.objective == "Cost_Minimization"
     if due is not None and not (
@@ -91,9 +91,9 @@ def _first_term(intent: "Intent", placed: Placed, uses: Sequence[Use]) -> float 
         case "Latency_Minimization":
             return max((_latency_term(intent, use.offer) for use in uses), default=None)
         case "Energy_Efficiency":
-            if intent.workload.type != "batch":
-                return placed.carbon_g_per_hour
-            return carbon_g_per_h(intent, [(use.row, use.offer) for use in uses])
+            if placed.carbon_g_per_hour is None and intent.workload.type != "batch":
+                return None
+            return mean_carbon_g_per_h(intent, [(use.row, use.offer) for use in uses])
         case _:
             return None
 

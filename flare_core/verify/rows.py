@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from flare_core.quantities import format_moment
 from flare_core.verify.calendar import why_closed, why_missing, why_unneeded
 from flare_core.verify.offers import Rule
+from flare_core.verify.series import highest, looked_at
 from flare_core.verify.shares import check_share
 from flare_core.verify.told import Placed, Row, Violation, Violations
 
@@ -74,7 +75,7 @@ def _purchase(intent: "Intent", row: Row, offer: "Offer") -> Violations:
     allowed = intent.constraints.preemptible or (gpu is not None and gpu.interruptible)
     if row.spot and not allowed:
         yield Violation("spot", path, "found spot, which neither gpu.interruptible nor preemptible allows")
-    if offer.whole("spot_ueur" if row.spot else "hourly_ueur") is None:
+    if highest(offer, "spot_ueur" if row.spot else "hourly_ueur", *looked_at(intent, row)) is None:
         yield Violation("spot", path, f"{offer.id} has no {'spot' if row.spot else 'on-demand'} price")
     flag = offer.text("price_flag")
     if flag is not None:

@@ -14,7 +14,8 @@ from tests.inventory.fleet import FULL, PLAIN, assert_same, offer, read, read_on
 
 EXPECTED: dict[str, Any] = {
     "provider": "provider-1", "region": "eu-west-1", "zone": "eu-west-1a", "country": "IE", "nodes": 4,
-    "hourly_ueur": 32_000_000, "spot_ueur": 12_800_000, "billing": "gpu", "cpu_milli": 192_000,
+    "hourly_ueur": 32_000_000, "spot_ueur": 12_800_000, "billing": "gpu",
+    "price_series": None, "spot_series": None, "carbon_series": None, "cpu_milli": 192_000,
     "memory_mib": 2**21,
     "storage_mib": 20 * 2**20, "persistent_storage": True, "gpu_model": "nvidia-h100", "gpu_count": 8,
     "gpu_memory_mib": 81920, "gpu_cores": 16896, "gpu_clock_mhz": 1980.0, "compute_capability": 9.0,
@@ -195,18 +196,12 @@ def test_the_edges_of_the_ranges_are_inside(path: str, value: object) -> None:
         ({"gpu__modle": None}, "offers.1.gpu.modle: unknown field, nearest is gpu.model"),
         ({"regoin": "x"}, "offers.1.regoin: unknown field, nearest is region"),
         ({"price__spot": "1 EUR"}, "offers.1.price.spot: unknown field, nearest is price.spot_hourly"),
+        ({"price__serie": []}, "offers.1.price.serie: unknown field, nearest is price.series"),
         ({"used__gpu": 1}, "offers.1.used.gpu: unknown field, nearest is used.gpus"),
     ],
 )
 def test_an_unknown_field_is_named_with_the_nearest_known_one(change: dict[str, Any], nearest: str) -> None:
     assert nearest in skipped(**change)
-
-
-@pytest.mark.parametrize("path", ["price__series", "price__spot_series", "energy__series"])
-def test_series_are_refused_clearly(path: str) -> None:
-    [warning] = skipped(**{path: [["2026-01-15T00:00:00Z", "2.10 EUR/hour"]]})
-    assert warning.startswith(f"offers.1.{path.replace('__', '.')}: not supported yet: ")
-    assert read_one(**{path: None}).warnings == ()
 
 
 def test_a_field_said_twice_is_no_field() -> None:

@@ -48,7 +48,7 @@ class Look:
 
     def prices(self, offers: IntArray) -> IntArray:
         """Return the hourly price of one task as bought, micro-EUR: on a node billed whole the node's."""
-        bought = pricing.bought_at(self.inventory, self.needs.spot)[offers]
+        bought = pricing.bought_at(self.inventory, self.needs)[offers]
         by_node = ~self.inventory.label["billing"].take(offers).where("gpu".__eq__)
         prices = pricing.task_ueur(self.needs, self.inventory, offers, bought, by_node)
         flagged = self.inventory.label["price_flag"].codes[offers] >= 0
@@ -56,7 +56,7 @@ class Look:
 
     def spot(self, offer: int) -> bool:
         """Whether a task here would be bought as spot."""
-        bought = int(pricing.bought_at(self.inventory, self.needs.spot)[offer])
+        bought = int(pricing.bought_at(self.inventory, self.needs)[offer])
         return bought != int(self.inventory.whole["hourly_ueur"][offer])
 
     def gpus(self, offer: int) -> str:

@@ -15,9 +15,10 @@ from flare_core.requirements.types import Limit
 
 
 def _unpriced(view: View, limit: Limit) -> Mask:
-    hourly, spot = view.inventory.whole["hourly_ueur"], view.inventory.whole["spot_ueur"]
     # Without permission for spot, an offer that has only that is the matter of the rule "spot".
-    missing = (hourly < 0) & (spot < 0) | (view.price_ueur > pricing.dearest_ueur(view.needs))
+    unsold = view.price_ueur < 0
+    missing = unsold if view.needs.spot else unsold & ~_sold_as_spot(view)
+    missing = missing | (view.price_ueur > pricing.dearest_ueur(view.needs))
     for column in pricing.shared_columns(view.needs):  # no share of a node whose size nobody knows
         missing |= ~view.by_node & (view.inventory.whole[column] < 0)
     flags = view.inventory.label["price_flag"]
@@ -27,7 +28,14 @@ def _unpriced(view: View, limit: Limit) -> Mask:
 def _spot_only(view: View, limit: Limit) -> Mask | None:
     if view.needs.spot:
         return None
-    return (view.price_ueur < 0) & (view.inventory.whole["spot_ueur"] >= 0)
+    return (view.price_ueur < 0) & _sold_as_spot(view)
+
+
+def _sold_as_spot(view: View) -> Mask:
+    """Return the offers that have a price for spot, wanted or not."""
+    plain: Mask = view.inventory.whole["spot_ueur"] >= 0
+    series = view.inventory.label["spot_series"]
+    return plain | (series.codes >= 0) if series.values else plain
 
 
 def _over_hourly(view: View, limit: Limit) -> Mask:

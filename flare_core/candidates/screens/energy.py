@@ -7,7 +7,7 @@ known of power, PUE or carbon intensity fails it.
 
 import numpy as np
 
-from flare_core.candidates.emissions import carbon_ug
+from flare_core.candidates.emissions import carbon_ug, emitted_at
 from flare_core.candidates.screens.screen import Screen, amount, names, words
 from flare_core.candidates.view import View, named
 from flare_core.inventory.types import Mask
@@ -25,7 +25,9 @@ def _wasteful(view: View, limit: Limit) -> Mask:
 
 def _dirty(view: View, limit: Limit) -> Mask:
     every = np.arange(len(view.inventory))
-    return ~(carbon_ug(view.needs, view.inventory, every, view.inside.parts(every)) <= amount(limit))
+    parts, intensity = view.inside.parts(every), emitted_at(view.inventory, view.needs)
+    carbon = carbon_ug(view.needs, view.inventory, every, parts, intensity)
+    return ~(carbon <= amount(limit))
 
 
 ENERGY: tuple[Screen, ...] = (

@@ -46,7 +46,7 @@ class Budget:
         """Return what one task and what one node on each candidate adds to the sum."""
         found = ask.found
         if self.unit == "g CO2/h":
-            return found.carbon_ug, np.zeros_like(found.carbon_ug)
+            return found.carbon_peak_ug, np.zeros_like(found.carbon_peak_ug)
         price = found.task_ueur if self.unit == "EUR/hour" else found.task_total_ueur
         whole = per_node(ask.needs, found)
         return np.where(whole, 0, price), np.where(whole, price, 0)
