@@ -33,6 +33,7 @@ from flare_core.options import Options, Progress
 from flare_core.placement.build import assignments, held, placed, runner_up, settled
 from flare_core.placement.occupied import free_now, seen_at
 from flare_core.placement.packing import Ask, Packing, Problem, totals
+from flare_core.placement.risk import risks
 from flare_core.placement.score import score
 from flare_core.placement.types import Outcome, Placement, Plan, Rejection, Status
 from flare_core.quantities import QuantityError, parse_moment
@@ -529,7 +530,8 @@ def _warnings(problem: Problem, packing: Packing, found: Search, options: Option
     said: list[str] = []
     for ask, loads in zip(problem.asks, packing, strict=True):
         prefix = f"{ask.name}: " if problem.several else ""
-        said += [prefix + text for text in (*ask.needs.warnings, *ask.found.warnings)]
+        spot = risks(ask, loads, problem.inventory)
+        said += [prefix + text for text in (*ask.needs.warnings, *ask.found.warnings, *spot)]
         tasks = totals(ask, loads).tasks
         if 0 < tasks < ask.needs.tasks:
             said.append(f"{prefix}{tasks} of {ask.needs.tasks} tasks are placed")

@@ -16,6 +16,7 @@ import numpy as np
 
 from flare_core.candidates import pricing
 from flare_core.candidates.emissions import carbon_ug, counted
+from flare_core.candidates.loss import expected
 from flare_core.candidates.pricing import WHOLE, Parts
 from flare_core.candidates.steps import Course, Steps, courses
 from flare_core.candidates.times import judged, span
@@ -288,7 +289,7 @@ def tariffs(task: Task) -> Tariffs:
         by_node=task.by_node,
         on_demand=task.way("hourly_ueur", "price_series"),
         spot=task.way("spot_ueur", "spot_series") if needs.spot else None,
-        loss=np.ones(len(task.rows)),
+        loss=expected(needs, inventory, task.rows),
         emit=task.emitted,
         intensity=intensity,
         intensities=tuple(Steps.of(c, c.amounts) for c in task.courses("carbon_series", intensity)),

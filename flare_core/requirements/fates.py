@@ -53,7 +53,7 @@ FIELD_FATES: Mapping[str, str] = MappingProxyType(
         "workload.scaling.target_cpu_percent": "carried",
         "workload.scaling.target_gpu_percent": "carried",
         "workload.job.parallel_tasks": "meaning: tasks of a job or batch",
-        "workload.job.max_retries": "carried",
+        "workload.job.max_retries": "meaning: how often a task that is interrupted starts again",
         "workload.job.timeout": "meaning: length of a task",
         "workload.job.completion_policy": "meaning: whether fewer tasks will do",
         "constraints.max_hourly_cost": "rule:hourly-cost",
@@ -105,7 +105,7 @@ FIELD_FATES: Mapping[str, str] = MappingProxyType(
         "constraints.security.firewall_rules.*.action": "carried",
         "sla.availability": "rule:at-least",
         "sla.max_interruption_time": "rule:at-most",
-        "sla.backup_strategy": "carried",
+        "sla.backup_strategy": "meaning: what an interruption of spot loses",
     }
 )
 """Fate by JSON path, for every field of the schema, in its order."""

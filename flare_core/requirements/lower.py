@@ -93,6 +93,8 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         limits=(*_limits(intent, _for_sets(wishes) if hard else ()), *_time(intent, now, end)),
         preferences=() if hard else wishes,
         warnings=assumed,
+        checkpoints=sla.backup_strategy == "checkpoint",
+        retries=workload.job.max_retries,
         patient=kind is not Workload.SERVICE and intent.objective in (Objective.COST, Objective.ENERGY),
     )
 

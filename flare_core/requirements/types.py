@@ -150,6 +150,10 @@ class Requirements:
         What was assumed in lowering (a length that nobody stated, …).
     patient
         Whether a job may begin later for a cheaper or greener hour.
+    checkpoints
+        Whether work goes on from the last checkpoint after an interruption.
+    retries
+        How often a task is started again.
     """
 
     name: str
@@ -183,6 +187,8 @@ class Requirements:
     preferences: tuple["Limit", ...]
     warnings: tuple[str, ...] = ()
     patient: bool = False
+    checkpoints: bool = False
+    retries: int = 0
 
     @property
     def length_s(self) -> int | None:

@@ -72,7 +72,7 @@ def test_the_default_on_the_page_is_the_default(path: str) -> None:
 def test_the_page_tells_what_becomes_of_a_field(path: str) -> None:
     fate, meaning = FIELD_FATES[path], PAGE[path].meaning
     assert meaning.endswith("Not supported yet") == fate.startswith("refused")
-    assert meaning.endswith("Carried") == (fate == "carried") or path == "sla.backup_strategy"
+    assert meaning.endswith("Carried") == (fate == "carried")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

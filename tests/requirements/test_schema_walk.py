@@ -126,6 +126,11 @@ MEANS: Mapping[str, tuple[dict[str, object], str, object, object]] = {
     "workload.job.completion_policy": (
         {**JOB, "workload.job.completion_policy": "Any"}, "any_tasks", False, True
     ),
+    "workload.job.max_retries": ({**JOB, "workload.job.max_retries": 9}, "retries", 3, 9),
+    "sla.backup_strategy": (
+        {"sla.backup_strategy": "checkpoint", "workload.storage.volumes": [{**VOLUME, "type": "persistent"}]},
+        "checkpoints", False, True,
+    ),
 }  # fmt: skip
 
 
@@ -150,9 +155,7 @@ CARRIED: Mapping[str, Any] = {
     "workload.secrets": [{"name": "s", "env": "S"}],
     "workload.scaling.target_cpu_percent": 1,
     "workload.scaling.target_gpu_percent": 1,
-    "workload.job.max_retries": 9,
     "constraints.security.firewall_rules": [FIREWALL],
-    "sla.backup_strategy": "daily",
 }
 
 

@@ -144,11 +144,11 @@ def _placed(one: Json, used: list[Runs], limits: list[int | None]) -> Iterator[B
 
 def _runs(one: Json, made: Json, length: int, last: int, tasks: int, limits: list[int | None]) -> Runs:
     each = 1 if made["price"]["billing"] == "node" else tasks
-    demand = _bought(made, "hourly", "series", length, last)
+    demand = bought(made, "hourly", "series", length, last)
     if one["constraints"]["preemptible"] and (
         "spot_hourly" in made["price"] or "spot_series" in made["price"]
     ):
-        spot = _bought(made, "spot_hourly", "spot_series", length, last)
+        spot = bought(made, "spot_hourly", "spot_series", length, last)
         kept = [_kept(way, each, limits) for way in (demand, spot)]
         cheaper = (spot[0] < demand[0]) | ((spot[0] == demand[0]) & (spot[1] < demand[1]))
         chosen = (spot[0] >= 0) & (np.where(kept[0] == kept[1], cheaper, kept[1]) | (demand[0] < 0))
@@ -177,7 +177,7 @@ def _kept(way: tuple[Ints, ...], each: int, limits: list[int | None]) -> NDArray
     return kept
 
 
-def _bought(made: Json, plain: str, series: str, length: int, last: int) -> tuple[Ints, ...]:
+def bought(made: Json, plain: str, series: str, length: int, last: int) -> tuple[Ints, ...]:
     text = made["price"].get(plain)
     prices = _values(made["price"].get(series), -1e-6 if text is None else float(text.split()[0]), last)
     price = np.rint(prices * 1e6).astype(np.int64)
