@@ -60,7 +60,7 @@ CANDIDATES = (
     ),
     Bug(
         "unknown emissions are none",
-        "candidates/screen.py",
+        "candidates/emissions.py",
         "worst = np.fmax.reduce(carbon, initial=0.0)",
         "worst = 0.0",
     ),
