@@ -16,7 +16,7 @@ from flare_core.catalog import gpus
 from flare_core.errors import InventoryError, found_expected
 from flare_core.inventory.build import RawOffers, no_offers, shortened
 from flare_core.inventory.fields import BY_PATH, FieldError, OtherAccelerator, Value, check_name, parse_value
-from flare_core.inventory.types import COLUMNS, UNKNOWN, Column
+from flare_core.inventory.types import COLUMNS, UNKNOWN, Column, Kind
 from flare_core.inventory.usage import NodeKind, NodeState, Usage, UsageError, check_usage
 from flare_core.quantities import QuantityError, Rounding, parse_cpu_milli, parse_memory_mib, parse_moment
 
@@ -157,7 +157,8 @@ class _Reader:
         return (str(flat.get("id")), said, usage)
 
     def _read(self, column: Column, value: object, said: dict[str, Value], issues: list[Issue]) -> None:
-        key = (column.name, type(value), value) if isinstance(value, (str, int, float)) else None
+        plain = repr(value) if column.kind is Kind.SERIES else value
+        key = (column.name, type(value), plain) if isinstance(plain, (str, int, float)) else None
         try:
             if key is not None and key in self._parsed:
                 parsed = self._parsed[key]
