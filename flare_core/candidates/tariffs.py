@@ -145,7 +145,9 @@ class Tariffs:
             other = self.spot.run(start, self.judged_s, self.length_s)
             spot = self._as_spot(bought, other)
             bought = Bought(*(np.where(spot, a, b) for a, b in zip(other, bought, strict=True)))
-        mean, peak = (counted(self.emit(intensity)) for intensity in self._intensity(start))
+        intensity, highest = self._intensity(start)
+        mean = counted(self.emit(intensity))
+        peak = counted(self.emit(highest)) if self.intensities else mean
         return Rates(bought.task_ueur >= 0, spot, *bought, mean.amounts, peak.amounts, mean.known)
 
     def _as_spot(self, on_demand: Bought, spot: Bought) -> Mask:
@@ -249,11 +251,13 @@ class Task(NamedTuple):
 
     def priced(self, node_ueur: IntArray, own: IntArray | None = None) -> IntArray:
         """Return the hourly price at some prices of a node, of all or `own` offers; -1 where not sold."""
-        own = np.arange(len(self.rows)) if own is None else own
-        parts = Parts(*(part[own] if isinstance(part, np.ndarray) else part for part in self.parts))
-        parts = WHOLE if self.parts is WHOLE else parts
+        rows, by_node, parts = self.rows, self.by_node, self.parts
+        if own is not None:
+            rows, by_node = rows[own], by_node[own]
+            if parts is not WHOLE:
+                parts = Parts(*(part[own] if isinstance(part, np.ndarray) else part for part in parts))
         known = np.maximum(node_ueur, 0)
-        price = pricing.task_ueur(self.needs, self.inventory, self.rows[own], known, self.by_node[own], parts)
+        price = pricing.task_ueur(self.needs, self.inventory, rows, known, by_node, parts)
         return np.where(node_ueur < 0, -1, price)
 
     def way(self, column: str, series: str) -> Way:
