@@ -55,6 +55,7 @@ def _only_grows(ask: Ask, problem: Problem) -> bool:
     needs = ask.needs
     budgets = (needs.max_hourly_ueur, needs.max_carbon_ug, needs.max_total_ueur)
     always = len(starts_by_code(needs, problem.inventory)) == 1 and needs.needed is None
+    always = always and ask.found.tariffs is None  # else it may not be sold at all times
     begun = all(one.start <= 0 for one in problem.inventory.busy)
     return budgets == (None, None, None) and always and begun and not (ask.found.group_sets >= 0).any()
 
