@@ -40,6 +40,7 @@ def test_the_placement_is_the_librarys(world: World, example: dict[str, Any], as
     assert placement["status"] == "placed"
     assert told["placement"]["assignments"] == placement["assignments"]
     assert told["tasks"] == len(placement["assignments"])
+    assert (told["placement"]["headroom"] is None) == (ask == "quick" or placement["headroom"] is None)
     funnel = told["funnel"]
     assert funnel["fit"] == funnel["offers"] - sum(step["first"] for step in funnel["steps"])
     assert sum(place["fit"] for place in told["places"]) == funnel["fit"]

@@ -43,6 +43,9 @@ def test_all_examples_are_placed(visit: Open) -> None:
     for k, example in enumerate(EXAMPLES):
         seen.page.select_option("#example", str(k))
         seen.until("Placed", example["intent"]["intent"]["workload"]["name"])
+        # Room for more replicas is told by the plan that follows the quick one.
+        if example["intent"]["intent"]["workload"].get("scaling", {}).get("auto_scale"):
+            seen.page.locator("#verdict", has_text="Room for").wait_for()
         assert seen.page.locator("#table tbody tr").count() >= 1
         assert seen.page.locator("#map .spot.chosen").count() >= 1
         assert seen.page.locator("#funnel li").count() >= 2

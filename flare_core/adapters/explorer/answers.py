@@ -13,6 +13,7 @@ from flare_core.engine import place, problem_of
 from flare_core.errors import CancelledError, FlareError, InternalError
 from flare_core.frontier.pareto import pareto
 from flare_core.intent import Intent, read_intent
+from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options
 from flare_core.placement.types import Outcome
@@ -72,16 +73,27 @@ def answer(question: Question, world: World, present: datetime) -> Json:
 
 
 def _quick(_: Question, intent: Intent, world: World, now: str | datetime, options: Options) -> Json:
-    """Place without saying why not, which takes longer than to place."""
+    """Place without saying why not, and how many replicas more there would be room for.
+
+    Both take longer than to place. Room for replicas is one of the last ties, so that the placement is hardly
+    ever another one; ``open`` says that it may be.
+    """
     options = replace(options, effort=min(options.effort, QUICK_EFFORT))
+    scales = intent.workload.scaling.auto_scale
+    if scales:
+        intent = patched(intent, {"workload": {"scaling": {"auto_scale": False}}})
     started = options.timer()
     problem = problem_of((intent,), world.inventory, now=now, options=options)
     found = search(problem, options, started)
     if found.outcome is Outcome.INFEASIBLE:
         funnel = problem.asks[0].found.funnel
-        return {"refused": True, "funnel": told(funnel), "places": world.places.told(funnel)}
+        return {"refused": True, "open": True, "funnel": told(funnel), "places": world.places.told(funnel)}
     plan = answered((intent,), problem, found, world.inventory, options, started)
-    return {"refused": False, **picture(plan, world.places)}
+    return {
+        "refused": False,
+        "open": scales or plan.outcome is not Outcome.OPTIMAL,
+        **picture(plan, world.places),
+    }
 
 
 def _plan(_: Question, intent: Intent, world: World, now: str | datetime, options: Options) -> Json:

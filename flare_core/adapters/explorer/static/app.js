@@ -102,7 +102,7 @@ function measured(moved) {
 }
 
 function settle(asked, told) {
-  if (asked === "quick" && (told.refused || told.plan.status !== "optimal")) {
+  if (asked === "quick" && told.open) {
     plan("plan");
     return;
   }
