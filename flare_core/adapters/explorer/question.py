@@ -11,6 +11,8 @@ MOST_POINTS = 40
 """Points of a front that are shown, each with its placement."""
 
 Term = Literal["cost", "performance", "latency", "carbon"]
+Text = Annotated[str, Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+"""As the reader of JSON has it, in a gateway before this is read."""
 
 
 class Weights(BaseModel):
@@ -44,9 +46,11 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    intent: Annotated[str, Field(description="The intent as JSON text.")]
+    intent: Annotated[Text, Field(description="The intent as JSON text.")]
     ask: Literal["quick", "plan", "why", "front"] = "plan"
-    now: Annotated[str | None, Field(max_length=64, description="ISO 8601; null is the present.")] = None
+    now: Annotated[
+        Annotated[Text, Field(max_length=64)] | None, Field(description="ISO 8601; null is the present.")
+    ] = None
     weights: Weights | None = None
     terms: Annotated[list[Term], Field(min_length=2, max_length=3)] = ["cost", "carbon"]
 
