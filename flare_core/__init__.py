@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from flare_core.verify import Violation, verify  # at once, since the room has the name of what it holds
 
 if _TYPE_CHECKING:
+    from flare_core.arrivals import Acceptance, Engine, acceptance
     from flare_core.engine import place
     from flare_core.errors import (
         CancelledError,
@@ -42,8 +43,10 @@ if _TYPE_CHECKING:
     from flare_core.why import explain
 
 __all__ = [
+    "Acceptance",
     "Cancellation",
     "CancelledError",
+    "Engine",
     "ErrorCode",
     "Explanation",
     "FlareError",
@@ -63,6 +66,7 @@ __all__ = [
     "Progress",
     "Status",
     "Violation",
+    "acceptance",
     "explain",
     "pareto",
     "place",
@@ -73,6 +77,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "arrivals": ("Acceptance", "Engine", "acceptance"),
     "engine": ("place",),
     "errors": tuple(name for name in __all__ if name.endswith("Error") or name == "ErrorCode"),
     "explanation.explanation": ("Explanation",),

@@ -29,7 +29,7 @@ from flare_core.inventory.types import Inventory
 from flare_core.negotiation.deal import Verdict
 from flare_core.negotiation.offer import under_terms
 from flare_core.negotiation.table import Means, Table, beside, instead, settle
-from flare_core.options import Options, Progress
+from flare_core.options import FIRST_COME, Options, Progress
 from flare_core.placement.build import assignments, held, placed, runner_up, settled
 from flare_core.placement.occupied import free_now, seen_at
 from flare_core.placement.packing import Ask, Packing, Problem, totals
@@ -42,6 +42,7 @@ from flare_core.requirements.types import Objective, Requirements
 from flare_core.rolling import Kept, Running, joined, running, worth
 from flare_core.rolling import beside as beside_running
 from flare_core.solve.cpsat import Run
+from flare_core.solve.fair import first_come
 from flare_core.solve.queue import first_room
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search, search_within
@@ -113,41 +114,55 @@ def place(
     started = options.timer()
     listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
     if current is not None:
-        return _around(listed, inventory, moment_of(now), current, options, started)
+        return around(listed, inventory, moment_of(now), current, options, started)
     problem = problem_of(listed, inventory, now=now, options=options)
-    return answer(listed, problem, _found(problem, options, started), inventory, options, started)
+    found = _found(problem, listed, options, started)
+    return answer(listed, problem, found, inventory, options, started)
 
 
-def _found(problem: Problem, options: Options, started: float) -> Search:
-    found = search(problem, options, started, _teller(problem, options))
+def _found(problem: Problem, intents: "Sequence[Intent]", options: Options, started: float) -> Search:
+    watch = _teller(problem, options)
+    if options.fairness == FIRST_COME and problem.several:
+        found = first_come(problem, [intent.name for intent in intents], options, started, watch)
+    else:
+        found = search(problem, options, started, watch)
     if found.outcome is Outcome.UNKNOWN and options.cancellation and options.cancellation.cancelled:
         raise CancelledError
     return found
 
 
-def _around(
+def around(
     intents: "Sequence[Intent]",
     inventory: Inventory,
     now: datetime,
     current: Plan | Mapping[str, Any],
     options: Options,
     started: float,
+    held: "Sequence[Intent] | None" = None,
 ) -> Plan:
-    """Return the plan of `intents` beside what of `current` runs."""
+    """Return the plan of `intents` beside what of `current` runs.
+
+    Where intents `held` beside `intents` are given, what has not begun stays as well.
+    """
     _check_names(intents, options)
-    runs, several = running(current, now), len(intents) > 1
+    runs, several = running(current, now, ahead=held is not None), len(intents) > 1
     seen = seen_from(inventory, options, now)
-    needs = {i.name: lower(i, now=runs[i.name].placed.start or now) for i in intents if i.name in runs}
-    kept = {name: _kept(runs[name], own, seen, options, several=several) for name, own in needs.items()}
+    known = [intent for intent in (*intents, *(held or ())) if intent.name in runs]
+    needs = {intent.name: lower(intent, now=runs[intent.name].placed.start or now) for intent in known}
+    kept = {
+        i.name: _kept(runs[i.name], needs[i.name], seen, options, several=several)
+        for i in intents
+        if i.name in runs
+    }
     rest = tuple(intent for intent in intents if intent.name not in kept)
     world, planned = beside_running(seen, runs.values(), needs, now), None
     if rest:
         problem = _problem(rest, world, now, options, several=several)
-        found = _found(problem, options, started)
+        found = _found(problem, rest, options, started)
         planned = _answered(rest, problem, found, options, started, several=several)
     spent = round(options.timer() - started, 6)
     plan = joined([intent.name for intent in intents], planned, kept, world, spent)
-    _verify(plan, intents, inventory, options, current=current, now=now)
+    _verify(plan, intents, inventory, options, current=current, now=now, held=held)
     return plan
 
 
@@ -565,7 +580,8 @@ def _verify(
     options: Options,
     current: Plan | Mapping[str, Any] | None = None,
     now: datetime | None = None,
+    held: "Sequence[Intent] | None" = None,
 ) -> None:
-    violations = verify(plan, intents, inventory, origin=options.origin, current=current, now=now)
+    violations = verify(plan, intents, inventory, origin=options.origin, current=current, now=now, held=held)
     if violations:
         raise InternalError(f"the plan does not pass the check: {violations[0]}")

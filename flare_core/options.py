@@ -20,6 +20,10 @@ DEFAULT_EFFORT = 1.5
 """CP-SAT deterministic time after which a search ends, repeatable on any machine: some 5 s of one core of
 2024, so that it ends a search before the default wall-clock fuse does."""
 
+FIRST_COME = "first-come"
+FAIRNESS = ("most", FIRST_COME)
+"""What several intents may lose to each other, see `Options`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -93,6 +97,9 @@ class Options:
         (``"aws/eu-west-1"``). Without it an unknown latency stays unknown.
     priorities
         Weight of placing an intent, by its name, in steps of a millionth; 1 where absent, more than 0.
+    fairness
+        ``most``: several intents are placed so that most are, whoever came first. ``first-come``: none is
+        refused that would have been placed if they had come one by one in the order given.
     on_progress
         Called during the search with each improvement of incumbent or bound, from the solver's thread.
     cancellation
@@ -108,6 +115,7 @@ class Options:
     weights: Mapping[str, float] | None = None
     origin: tuple[float, float] | str | None = None
     priorities: Mapping[str, float] = field(default_factory=dict)
+    fairness: str = "most"
     on_progress: Callable[[Progress], None] | None = None
     cancellation: Cancellation | None = None
     timer: Callable[[], float] = time.monotonic
@@ -120,6 +128,8 @@ class Options:
         _check_mapping("priorities", self.priorities)
         for name, priority in self.priorities.items():
             _check_number(f"priorities.{name}", priority, 0, 1e6)
+        if self.fairness not in FAIRNESS:
+            raise OptionsError("fairness", found_expected(self.fairness, f"one of {', '.join(FAIRNESS)}"))
         if self.weights is not None:
             _check_weights(self.weights)
 

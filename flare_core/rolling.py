@@ -33,8 +33,15 @@ class Running:
     warnings: tuple[str, ...]
 
 
-def running(current: HasDocument | Mapping[str, Any], now: datetime) -> dict[str, Running]:
+def running(
+    current: HasDocument | Mapping[str, Any], now: datetime, *, ahead: bool = False
+) -> dict[str, Running]:
     """Return what runs of a plan, or of its document, by the name of its intent.
+
+    Parameters
+    ----------
+    ahead
+        What has not begun counts as well.
 
     Raises
     ------
@@ -55,16 +62,16 @@ def running(current: HasDocument | Mapping[str, Any], now: datetime) -> dict[str
         if placed.intent in found:
             message = found_expected(placed.intent, "a name that no other placement has")
             raise OptionsError(f"current.placements.{i}.intent", message)
-        if _runs(placed, now):
+        if _runs(placed, now, ahead=ahead):
             said = (text for text in told.warnings if alone or text.startswith(f"{placed.intent}: "))
             found[placed.intent] = Running(placed, own, tuple(said))
     return found
 
 
-def _runs(placed: Placed, now: datetime) -> bool:
+def _runs(placed: Placed, now: datetime, *, ahead: bool) -> bool:
     if placed.status != "placed" or placed.start is None:
         return False
-    return placed.start <= now and (placed.end is None or now < placed.end)
+    return (ahead or placed.start <= now) and (placed.end is None or now < placed.end)
 
 
 # --- what it holds -----------------------------------------------------------------------------------

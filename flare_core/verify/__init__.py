@@ -24,6 +24,7 @@ there is seen here.
     instances    which MIG instances fit on one GPU
     gpus         what each GPU of a node holds
     capacity     nodes, across all intents
+    stays        whether placements have room in an inventory that has changed
     proof        status, objective, bound
     check        verify: one placement after the other, then what they share
 """

@@ -44,6 +44,7 @@ def verify(
     origin: Origin = None,
     current: HasDocument | Mapping[str, object] | None = None,
     now: str | datetime | None = None,
+    held: Sequence["Intent"] | None = None,
 ) -> tuple[Violation, ...]:
     """Check a plan against the intents and the inventory that it was made for.
 
@@ -62,6 +63,9 @@ def verify(
         begins has to fit beside it.
     now
         The moment of the plan, with which nothing new may begin before it; needed beside ``current``.
+    held
+        Intents of ``current`` that are not among `intents`, where all that is placed there stays, begun or
+        not, as `Engine` has it.
 
     Returns
     -------
@@ -80,10 +84,11 @@ def verify(
         document = _document(plan)
         told = read_told(document)
         if current is not None:
-            runs = runs_of(_document(current), _needed(moment))
+            runs = runs_of(_document(current), _needed(moment), ahead=held is not None)
     except Misshapen as misshapen:
         return (misshapen.violation,)
-    return (*_check(told, intents, inventory, origin, runs), *check_runs(document, told, runs, moment))
+    wrong = _check(told, intents, inventory, origin, runs, held or ())
+    return (*wrong, *check_runs(document, told, runs, moment))
 
 
 def _needed(moment: datetime | None) -> datetime:
@@ -97,7 +102,12 @@ def _document(plan: HasDocument | Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _check(
-    told: Told, intents: Sequence["Intent"], inventory: "Inventory", origin: Origin, runs: Runs
+    told: Told,
+    intents: Sequence["Intent"],
+    inventory: "Inventory",
+    origin: Origin,
+    runs: Runs,
+    held: Sequence["Intent"],
 ) -> Violations:
     names = [intent.workload.name for intent in intents]
     if [placed.intent for placed in told.placements] != names:
@@ -123,7 +133,7 @@ def _check(
         for suggested in placed.suggestions:
             yield from _check_suggested(intents[i], suggested, told, inventory, origin)
     # Offers are made beside what is placed and beside each other.
-    yield from check_capacity(inventory, uses, runs.taken(inventory, intents))
+    yield from check_capacity(inventory, uses, runs.taken(inventory, [*intents, *held]))
     if len(intents) == 1 and not runs.kept.keys() & {*names}:
         yield from check_objective(asked[0], told, uses)
 

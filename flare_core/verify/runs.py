@@ -35,8 +35,11 @@ class Runs:
         ]
 
 
-def runs_of(document: Mapping[str, object], now: datetime) -> Runs:
-    """Return what of a plan runs at a moment; its document breaks off where it is not of the right shape."""
+def runs_of(document: Mapping[str, object], now: datetime, *, ahead: bool = False) -> Runs:
+    """Return what of a plan runs at a moment; its document breaks off where it is not of the right shape.
+
+    What has not begun counts as well where it is said to stay (`ahead`).
+    """
     try:
         told = read_told(document)
     except Misshapen as misshapen:
@@ -47,7 +50,7 @@ def runs_of(document: Mapping[str, object], now: datetime) -> Runs:
     kept: dict[str, object] = {}
     rows: list[tuple[str, Row]] = []
     for placed, own in zip(told.placements, listed, strict=True):
-        begun = placed.status == "placed" and placed.start is not None and placed.start <= now
+        begun = placed.status == "placed" and placed.start is not None and (ahead or placed.start <= now)
         if begun and (placed.end is None or placed.end > now):
             kept[placed.intent] = own
             rows += ((placed.intent, row) for row in placed.rows if row.end is None or row.end > now)

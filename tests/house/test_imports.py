@@ -27,7 +27,7 @@ FLOORS = (
     ("negotiation",),
     ("rolling",),
     ("engine",),
-    ("why", "frontier"),
+    ("why", "frontier", "arrivals"),
     ("client",),
     ("adapters",),
 )
