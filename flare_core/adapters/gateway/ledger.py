@@ -2,7 +2,7 @@
 
 A booking holds until it is released, also beyond its end: a run that is late still has its GPUs. What begins
 after the end of a booking may be booked before that. Offers that never run out are booked too, and never
-refused for others' sake.
+refused for others' sake. Who was booked behind a run that is late begins when that has been released.
 """
 
 from collections import defaultdict
@@ -78,6 +78,28 @@ def book(
     return tuple(h.seat for h in settled)
 
 
+def still_in(connection: Connection, inventory: Inventory, intent: str) -> set[str]:
+    """Return who still holds what an intent is to begin with now, though booked for a time before it.
+
+    What begins after it waits itself, for this one too.
+    """
+    its = (bookings.c.intent == intent, bookings.c.released.is_(None))
+    own, found = [*map(_held, connection.execute(select(bookings).where(*its)))], set[str]()
+    for offer, node in sorted({(h.seat.offer, h.seat.node) for h in own}):
+        room, start = room_of(inventory, offer, node), min(h.seat.start for h in own)
+        if isinstance(room, str) or is_elastic(inventory, offer):
+            continue  # where there is none any more the backend says so
+        here = held_on(connection, {(offer, node)})
+        first = [_endless(h) for h in here if h.intent != intent and h.seat.start < start]
+        mine = [_endless(h) for h in here if h.intent == intent]
+        found |= {each for _, by in clashes(room, first, mine) for each in by}
+    return found
+
+
+def _endless(h: Held) -> Held:
+    return replace(h, seat=replace(h.seat, end=None))
+
+
 def release(connection: Connection, intent: str, now: datetime) -> int:
     """Give back all that an intent holds; return how many seats that were, 0 the second time."""
     own = (bookings.c.intent == intent, bookings.c.released.is_(None))
@@ -137,7 +159,7 @@ def _by_node(
     others: dict[tuple[str, int], list[Held]] = defaultdict(list)
     for h in held_on(connection, own.keys()):
         late = h.seat.end is not None and h.seat.end <= now
-        others[h.seat.offer, h.seat.node].append(replace(h, seat=replace(h.seat, end=None)) if late else h)
+        others[h.seat.offer, h.seat.node].append(_endless(h) if late else h)
     for place in sorted(own):
         yield place, own[place], others[place]
 

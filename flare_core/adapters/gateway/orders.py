@@ -7,7 +7,7 @@ at most one at a time, and the store sees to it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -33,6 +33,8 @@ class Purchase:
 
     Attributes
     ----------
+    placed
+        When that was decided; once it begins that was booked for later, when it began.
     gone, done
         The intent no longer wants it: it is to be released; nothing is left of it.
     tries
@@ -50,6 +52,15 @@ class Purchase:
     handle: Mapping[str, Any]
     tries: int
     claimed_by: str | None
+
+    @property
+    def later(self) -> datetime | None:
+        """When it is to begin, where it has not and was booked for later; else None."""
+        start = self.placement.get("start_time")
+        if start is None or self.gone or self.step is not Step.RESERVE:
+            return None
+        moment = parse_moment(start)
+        return moment if moment > self.placed else None
 
 
 def open_order(connection: Connection, intent: str, placement: Mapping[str, Any], now: datetime) -> str:
@@ -72,6 +83,12 @@ def open_order(connection: Connection, intent: str, placement: Mapping[str, Any]
     }
     connection.execute(insert(orders).values(row))
     return key
+
+
+def begin(connection: Connection, order: Purchase, now: datetime) -> Purchase:
+    """Say that an order begins now that was booked for later."""
+    connection.execute(update(orders).where(orders.c.key == order.key).values(placed=now))
+    return replace(order, placed=now)
 
 
 def abandon(connection: Connection, intent: str, now: datetime) -> None:

@@ -241,12 +241,15 @@ def _with_instances(state: State, gpu: int, seats: Iterable[Seat]) -> State:
 
 
 def clashes(room: Room, held: Sequence[Held], new: Sequence[Held]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what new seats of a node cannot have, and who has it, at the first moment where that is so."""
-    seats = (*held, *new)
+    """Yield what new seats of a node cannot have, and who has it, at the first moment where that is so.
+
+    Others may be in each other's way: one that is late, and who waits for it.
+    """
+    seats, own = (*held, *new), {h.intent for h in new}
     for moment in sorted({h.seat.start for h in seats}):
-        found = list(_too_much(room, [h for h in seats if h.seat.at(moment)]))
+        here = [h for h in seats if h.seat.at(moment)]
+        found = [(what, users) for what, users in _too_much(room, here) if users & own]
         if found:
-            own = {h.intent for h in new}
             yield from ((what, tuple(sorted(users - own))) for what, users in found)
             return
 

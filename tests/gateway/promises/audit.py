@@ -145,25 +145,35 @@ def holding_faults(books: Books) -> Iterator[str]:
 
 
 def replay_faults(books: Books, stock: Mapping[str, Stock]) -> Iterator[str]:
-    """Yield what was booked twice after any commit."""
+    """Yield what was booked twice after any commit, and what ran twice, whatever it was booked for."""
     rounds = {intent: iter(list(own)) for intent, own in _rounds(books.bookings).items()}
     held: dict[str, list[Row]] = {}
+    runs = set[str]()
     nodes: dict[tuple[str, int], set[str]] = defaultdict(set)
     for event in sorted(books.events, key=lambda row: row["id"]):
         state, intent = json.loads(event["data"]).get("state"), event["intent"]
         if state is None:
             continue
         if state not in HOLDING:
+            runs.discard(intent)
             for row in held.pop(intent, ()):
                 nodes[row["offer"], row["node"]].discard(intent)
-        elif intent not in held:
+            continue
+        if intent not in held:
             held[intent] = new = next(rounds.get(intent, iter(())), [])
             if not new:
                 yield f"{intent}: reserved without a booking"
             for place in {(row["offer"], row["node"]) for row in new}:
                 nodes[place].add(intent)
                 rows = [r for i in nodes[place] for r in held[i] if (r["offer"], r["node"]) == place]
-                yield from node_faults(stock, place, _late(rows, intent, event["at"]))
+                rows = _late(rows, intent, event["at"])
+                # Two of whom one is late and the other waits for it are nothing that this one has done.
+                yield from _more(stock, place, rows, [row for row in rows if row["intent"] != intent])
+        if state == "running" and intent not in runs:
+            runs.add(intent)
+            for place in {(row["offer"], row["node"]) for row in held[intent]}:
+                rows = [r for i in nodes[place] & runs for r in held[i] if (r["offer"], r["node"]) == place]
+                yield from node_faults(stock, place, [{**row, "end": None} for row in rows])
     yield from (f"{i}: booked and never reserved" for i, own in rounds.items() if next(own, None))
 
 
@@ -171,6 +181,14 @@ def _late(rows: Sequence[Row], new: str, now: int) -> list[Row]:
     """Return the rows of a node, those of others without end whose time is over and that still hold."""
     over = [row["intent"] != new and row["end"] is not None and row["end"] <= now for row in rows]
     return [{**row, "end": None} if late else row for row, late in zip(rows, over, strict=True)]
+
+
+def _more(
+    stock: Mapping[str, Stock], place: tuple[str, int], rows: Sequence[Row], before: Sequence[Row]
+) -> Iterator[str]:
+    """Yield what is wrong with these rows that was not with those before."""
+    known = {*node_faults(stock, place, before)} if before else set()
+    yield from (fault for fault in node_faults(stock, place, rows) if fault not in known)
 
 
 def _rounds(bookings: Iterable[Row]) -> dict[str, list[list[Row]]]:

@@ -268,14 +268,47 @@ def test_a_job_begins_when_another_ends_and_is_bought_then(
         awaited(gateway, first.id, State.RUNNING)
         booked = awaited(gateway, second.id, State.RESERVED)
         assert booked.estimated_start == NOW + timedelta(hours=1)
+        looked_again(gateway)
         with gateway.store.read() as connection:
             [order] = orders_of(connection, second.id)
         assert not order.handle
         clock.tick(hours=1)
         awaited(gateway, first.id, State.COMPLETED)
-        awaited(gateway, second.id, State.RUNNING)
+        clock.tick(seconds=1)  # after which is looked again whether the other one has ended
+        began = awaited(gateway, second.id, State.RUNNING).started
+        assert began is not None
+        assert 0 <= (began - NOW).total_seconds() - 3600 <= 1
         clock.tick(hours=1)
-        assert awaited(gateway, second.id, State.COMPLETED).ended == NOW + timedelta(hours=2)
+        assert awaited(gateway, second.id, State.COMPLETED).ended == began + timedelta(hours=1)
+
+
+def test_what_is_booked_behind_a_late_run_waits_for_its_end(
+    sqlite_url: str, tmp_path: Path, shared: Solver
+) -> None:
+    """Each run begins, and ends, so much later than it is booked as its node is cold."""
+    clock, late_s = Clock(), 45
+    with living(sqlite_url, tmp_path, clock, offer("a", gpus=1, nodes=1, **COLD), solver=shared) as gateway:
+        first, second = (
+            submitted(gateway, wish(name, kind="job", workload=HOUR_JOB)) for name in ("one", "two")
+        )
+        assert awaited(gateway, second.id, State.RESERVED).estimated_start == NOW + timedelta(hours=1)
+        until(lambda: now_of(gateway, first.id).message == "starting")
+        clock.tick(seconds=late_s)
+        awaited(gateway, first.id, State.RUNNING)
+        quiet(gateway)
+        clock.tick(minutes=60, seconds=-1)
+        looked_again(gateway)
+        assert now_of(gateway, first.id).state is State.RUNNING
+        assert now_of(gateway, second.id).state is State.RESERVED
+        clock.tick(seconds=1)
+        ended = awaited(gateway, first.id, State.COMPLETED).ended
+        clock.tick(seconds=1)  # after which is looked again whether it has
+        until(lambda: now_of(gateway, second.id).message == "starting")
+        clock.tick(seconds=late_s)
+        began = awaited(gateway, second.id, State.RUNNING).started
+        assert ended is not None
+        assert began is not None
+        assert 0 <= (began - ended).total_seconds() - late_s <= 1
 
 
 def test_a_service_in_the_queue_says_when_there_could_be_room_and_runs_then(

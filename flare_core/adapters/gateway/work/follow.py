@@ -12,13 +12,21 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from flare_core.adapters.gateway.backend.port import Backend, Order, Phase, RefusedError, Report
+from flare_core.adapters.gateway.backend.port import (
+    Backend,
+    BackendError,
+    Order,
+    Phase,
+    RefusedError,
+    Report,
+)
 from flare_core.adapters.gateway.events import forget_events
 from flare_core.adapters.gateway.failpoints import hit
 from flare_core.adapters.gateway.keys import forget_keys
+from flare_core.adapters.gateway.ledger import still_in
 from flare_core.adapters.gateway.life import Record, State, find, move, record_of, tell_status
 from flare_core.adapters.gateway.limits import forget_full
-from flare_core.adapters.gateway.orders import Purchase, Step, purchase_of
+from flare_core.adapters.gateway.orders import Purchase, Step, begin, purchase_of
 from flare_core.adapters.gateway.store.tables import intents, orders
 from flare_core.adapters.gateway.work.claims import LONGEST_PAUSE, exclude, unclaimed
 from flare_core.adapters.gateway.work.commit import error_object, note
@@ -26,6 +34,7 @@ from flare_core.adapters.gateway.work.driver import Loop, Tools
 from flare_core.errors import ErrorCode
 from flare_core.intent import read_intent
 from flare_core.inventory.fields import canonical_json
+from flare_core.inventory.types import Inventory
 
 _log = logging.getLogger(__name__)
 CALLS: Final = 8
@@ -86,14 +95,15 @@ class Follower(Loop):
         if abs(now - self._swept) >= _SWEEP:
             self._sweep(now)
         with tools.store.read() as connection:
-            some = bool(results or self._due(connection, now))
-        if not some:
+            found = self._due(connection, now)
+        if not (results or found):
             return False
+        offers = self._offers() if any(purchase.later for purchase, _ in found) else None
         try:
             with tools.store.write("follow") as connection:
                 for result in results:
                     _written(connection, tools, result, now)
-                due = [] if self.stopping.is_set() else self._claimed(connection, now)
+                due = [] if self.stopping.is_set() else self._claimed(connection, now, offers)
         except BaseException:
             for result in results:  # to be written the next time
                 self._flying.add(result.purchase.key)
@@ -150,8 +160,21 @@ class Follower(Loop):
         records = {row.id: record_of(row) for row in connection.execute(own)} if found else {}
         return [(purchase, records[purchase.intent]) for purchase in found]
 
-    def _claimed(self, connection: Connection, now: datetime) -> list[tuple[Purchase, Record]]:
-        due = self._due(connection, now)
+    def _offers(self) -> Inventory | None:
+        try:
+            return self.tools.inventory()
+        except BackendError:  # what begins later can wait until it is known where there is room
+            return None
+
+    def _claimed(
+        self, connection: Connection, now: datetime, offers: Inventory | None
+    ) -> list[tuple[Purchase, Record]]:
+        due = []
+        for purchase, record in self._due(connection, now):
+            if purchase.later is None:
+                due.append((purchase, record))
+            elif offers is not None and _begins(connection, self.tools, purchase, offers, now):
+                due.append((begin(connection, purchase, now), record))
         if due:
             own = orders.c.key.in_([purchase.key for purchase, _ in due])
             mine = {"claimed_by": self.tools.me, "claimed_until": now + self.tools.lease}
@@ -161,6 +184,20 @@ class Follower(Loop):
     def _call(self, purchase: Purchase, record: Record) -> None:
         self._results.put(ask(self._backend, purchase, record))
         self.wake()
+
+
+def _begins(
+    connection: Connection, tools: Tools, purchase: Purchase, offers: Inventory, now: datetime
+) -> bool:
+    """Return whether what was booked for later can begin, at its time and after who is late."""
+    start = purchase.later
+    assert start is not None
+    if start <= now and not still_in(connection, offers, purchase.intent):
+        return True
+    again = max(start, now + timedelta(seconds=tools.settings.poll_s))
+    own = orders.c.key == purchase.key
+    connection.execute(update(orders).where(own).values(next_poll=min(again, now + LONGEST_PAUSE)))
+    return False
 
 
 def ask(backend: Backend, purchase: Purchase, record: Record) -> Result:
