@@ -63,9 +63,13 @@ def test_help_loads_neither_solver_nor_numpy() -> None:
     assert done.stderr == "[]"
 
 
+NAMED = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+"""The shell is the one that is named, not the one among the processes above, where there may be none."""
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_completes_commands(shell: str) -> None:
-    assert "_FLARE_COMPLETE" in run("--show-completion", shell).stdout
+    assert f"complete_{shell}" in run("--show-completion", shell, **NAMED).stdout
     asked = {"COMP_WORDS": "flare pl", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "flare pl"}
     fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
     offered = run(_FLARE_COMPLETE=f"complete_{shell}", **asked, **fish).stdout
@@ -74,7 +78,7 @@ def test_the_shell_completes_commands(shell: str) -> None:
 
 
 def test_completion_installs_itself(tmp_path: Path) -> None:
-    done = run("--install-completion", "bash", HOME=str(tmp_path))
+    done = run("--install-completion", "bash", HOME=str(tmp_path), **NAMED)
     assert done.returncode == 0
     assert "flare" in (tmp_path / ".bashrc").read_text()
 
