@@ -1,11 +1,14 @@
 """The gateway as processes: one socket, one or more workers of uvicorn, and an end that keeps its time."""
 
+import importlib
 import logging
 import multiprocessing
 import os
 import re
+import select
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from asyncio import TimerHandle, Transport
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h11
 import uvicorn
+from uvicorn import _subprocess
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
@@ -38,6 +42,8 @@ _HEALTH_S: Final = 10
 _METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 _FOLDED: Final = re.compile(rb"(?:[^\r\n]+\r?\n)+[ \t]")
 """A head in which a line begins with a space, before the empty line that ends it."""
+_FORKS: Final = sys.platform == "linux"
+"""Elsewhere the libraries of the system do not bear it."""
 _log = logging.getLogger(__name__)
 
 
@@ -89,6 +95,8 @@ def prepared(settings: Settings, bound: socket.socket) -> Callable[[], None]:
         timeout_graceful_shutdown=max(1, int(_in_worker_s(settings) / 2)),
         timeout_worker_healthcheck=_HEALTH_S,
     )
+    if _FORKS:
+        _load()
     if settings.workers > 1:
         supervisor = Multiprocess(config, [bound])
         return partial(_supervised, supervisor)
@@ -101,6 +109,16 @@ def prepared(settings: Settings, bound: socket.socket) -> Callable[[], None]:
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, stop)
     return partial(server.run, [bound])
+
+
+def _load() -> None:
+    """Load here what every process needs, workers and solvers: they are copies of this one.
+
+    To load it takes each of them over a second, and four workers with their solvers are eight.
+    """
+    importlib.import_module("flare_core.adapters.gateway.app")
+    importlib.import_module("flare_core.adapters.gateway.work.solving")
+    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]  # uvicorn has no option
 
 
 def _supervised(supervisor: Multiprocess) -> None:
@@ -118,11 +136,15 @@ class Worker:
         """Return the application, with the process ready for it."""
         from flare_core.adapters.gateway import logs
         from flare_core.adapters.gateway.app import create_app
+        from flare_core.adapters.gateway.work.solver import Solver
 
         logs.configure(self.settings)
+        solvers = Solver(self.settings.solver_memory_mib), Solver(self.settings.solver_memory_mib)
+        if _FORKS:
+            solvers[0].fork()
         _end_in_time(_in_worker_s(self.settings))
         _end_with_parent()
-        return create_app(self.settings, backend=backend_of(self.settings))
+        return create_app(self.settings, backend=backend_of(self.settings), solvers=solvers)
 
 
 def backend_of(settings: Settings) -> "Backend | None":
@@ -211,7 +233,10 @@ def _end_with_parent() -> None:
         return
 
     def watch() -> None:
-        parent.join()
+        if _FORKS:  # what `join` waits for is open in the workers that were forked later, too
+            select.select([os.pidfd_open(os.getppid())], [], [])
+        else:
+            parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

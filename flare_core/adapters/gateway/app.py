@@ -24,6 +24,7 @@ from flare_core.adapters.gateway.observer import Observer
 from flare_core.adapters.gateway.service import Clock, Gateway, utc_now
 from flare_core.adapters.gateway.settings import Settings
 from flare_core.adapters.gateway.store import Store
+from flare_core.adapters.gateway.work.solver import Solver
 
 
 def create_app(
@@ -32,6 +33,7 @@ def create_app(
     backend: Backend | None = None,
     store: Store | None = None,
     clock: Clock = utc_now,
+    solvers: tuple[Solver, Solver] | None = None,
 ) -> Starlette:
     """Return the gateway as an application; its lifespan starts and stops it.
 
@@ -45,6 +47,8 @@ def create_app(
         An open store; None opens the one that the settings name.
     clock
         The time.
+    solvers
+        Who places, and who answers questions; None starts processes of its own.
 
     Notes
     -----
@@ -62,7 +66,7 @@ def create_app(
 
         app = Starlette(routes=[Mount("/flare", gateway)], lifespan=lifespan)
     """
-    gateway = Gateway(settings, backend=backend, store=store, clock=clock)
+    gateway = Gateway(settings, backend=backend, store=store, clock=clock, solvers=solvers)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

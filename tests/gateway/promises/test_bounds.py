@@ -77,7 +77,7 @@ def allowed_s(limit_s: float) -> float:
 
 def r8(solver: Solver, models: int, late_s: float = 0.0) -> None:
     """Search for many small ones, one after another."""
-    rng, limit_s = random.Random(8), 0.3
+    rng, limit_s = random.Random(8), 0.1
     asked(solver, read_inventory(loads.hard_offers()), 2.0, loads.hard("warm", 5))
     worlds = [read_inventory({"version": 1, "offers": list(market(200, seed))}) for seed in range(4)]
     took_s, late = list[float](), dict[int, list[float]]()

@@ -135,7 +135,7 @@ def a_key(site: Site) -> None:
 def a_run(site: Site) -> None:
     name = site.running(job("hour", "1h"))
     started = next(s["at"] for s in site.status(name)["history"] if s["status"] == "running")
-    site.set(moment_of(started) + timedelta(seconds=HOUR_S) - 2 * SECOND)
+    site.set(moment_of(started) + timedelta(seconds=HOUR_S) - SECOND)
     await_true(lambda: site.status(name)["status"] in ("running", "completed"), 5)
     assert site.status(name)["status"] == "running"
     site.set(moment_of(started) + timedelta(seconds=HOUR_S) + SECOND)

@@ -122,4 +122,4 @@ def test_r5_histories_are_linearizable_at_full_count(sqlite_url: str, tmp_path: 
 @pytest.mark.t1
 def test_r5_histories_are_linearizable_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
     """The full count is held on SQLite; what differs between the stores shows in less."""
-    r5(postgres_url, tmp_path, histories=60, kills=2, count=4)
+    r5(postgres_url, tmp_path, histories=32, kills=1, count=4)

@@ -94,7 +94,7 @@ def test_r3_a_key_has_one_effect_and_one_answer_at_full_count(sqlite_url: str, t
 @pytest.mark.t1
 def test_r3_a_key_has_one_effect_and_one_answer_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
     """The full count is held on SQLite; what differs between the stores shows in less."""
-    r3(postgres_url, tmp_path, keys=150, kills=3)
+    r3(postgres_url, tmp_path, keys=80, kills=2)
 
 
 def test_r3_what_a_key_is_to_other_requests(sqlite_url: str, tmp_path: Path) -> None:

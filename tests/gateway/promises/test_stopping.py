@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -96,9 +97,14 @@ def test_r12_a_stop_under_load_loses_nothing(sqlite_url: str, tmp_path: Path) ->
 
 
 @pytest.mark.t1
-def test_r12_ten_stops_under_load_lose_nothing(postgres_url: str, tmp_path: Path) -> None:
-    """On PostgreSQL; as many on SQLite are in ``ops/test_stop.py``."""
-    r12(postgres_url, tmp_path, stops=10, workers=4)
+def test_r12_stops_of_four_processes_lose_nothing(postgres_url: str, tmp_path: Path) -> None:
+    """On PostgreSQL; ten on SQLite are in ``ops/test_stop.py``."""
+    r12(postgres_url, tmp_path, stops=4, workers=4)
+
+
+@pytest.mark.soak
+def test_r12_ten_stops_under_load_lose_nothing(url: str, tmp_path: Path) -> None:
+    r12(url, tmp_path, stops=10, workers=4)
 
 
 # --- R13 --------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def r13(url: str, folder: Path, number: int, kills: int, limit_s: float, restart
             gateway.kill()
             gateway.start()
             with suppress(TimeoutError):
-                await_true(lambda: False, rng.uniform(0, 2.5))  # until some moment of its recovery
+                await_true(lambda: False, rng.uniform(0, 1.5))  # until some moment of its recovery
         all_s = [restarted_s(gateway) for _ in range(restarts)]
         ready_s = median(all_s)
         tell("R13", intents=number, kills=kills, ready_s=ready_s, longest_s=max(all_s))
@@ -213,8 +219,14 @@ def killed_while_serving(
     finally:
         site.kill()
     acknowledged = sum(word.intent is not None for word in words)
-    tell("kills under load", struck=struck, acknowledged=acknowledged, ready_s=ready_s, intents=number)
-    assert median(ready_s) <= limit_s
+    tell(
+        "kills under load",
+        struck=Counter(struck),
+        acknowledged=acknowledged,
+        ready_s=[f"{each:.2f}" for each in sorted(ready_s)],
+        intents=number,
+    )
+    assert max(ready_s) <= limit_s
 
 
 def test_what_is_served_may_be_killed_anywhere(sqlite_url: str, tmp_path: Path) -> None:
@@ -223,7 +235,5 @@ def test_what_is_served_may_be_killed_anywhere(sqlite_url: str, tmp_path: Path) 
 
 
 @pytest.mark.t1
-def test_what_is_served_may_be_killed_anywhere_at_full_count(url: str, tmp_path: Path) -> None:
-    """Twenty times on SQLite; what differs between the stores shows in less."""
-    kills = 20 if url.startswith("sqlite") else 8
-    killed_while_serving(url, tmp_path, number=STORED, kills=kills, limit_s=3)
+def test_what_is_served_may_be_killed_anywhere_twenty_times(url: str, tmp_path: Path) -> None:
+    killed_while_serving(url, tmp_path, number=STORED, kills=20, limit_s=3)

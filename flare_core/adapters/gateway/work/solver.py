@@ -2,14 +2,17 @@
 
 import json
 import logging
+import multiprocessing
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flare_core.adapters.gateway.errors import UnavailableError
 from flare_core.adapters.gateway.parcels import packed
@@ -24,6 +27,16 @@ _START_S: Final = 60.0
 _LEAST_S: Final = 2.0
 """However short the limit, a process is not ended before: reading and building take their time as well."""
 _ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+class _Process(Protocol):
+    """What is asked of a process: of a `Popen`, and of a copy."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
 
 
 class SolverDiedError(Exception):
@@ -42,7 +55,7 @@ class Solver:
     def __init__(self, memory_mib: int) -> None:
         self._memory_mib = memory_mib
         self._turn = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: _Process | None = None
         self._connection: Connection | None = None
         self._known: Inventory | None = None
         self._warm = False
@@ -69,6 +82,14 @@ class Solver:
         """
         with self._turn:
             self._connected()
+
+    def fork(self) -> None:
+        """Start the process as a copy of this one: at once where this one has loaded what is needed.
+
+        Only for a process that has no threads yet that hold anything; the next one is started as ever.
+        """
+        with self._turn:
+            self._begun(_copied)
 
     def ask(
         self,
@@ -140,16 +161,12 @@ class Solver:
         if self._connection is not None and self.pid is not None:
             return self._connection
         self._end()
+        return self._begun(_executed)
+
+    def _begun(self, launch: Callable[[int, int], _Process]) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(self._memory_mib)]
-            self._process = subprocess.Popen(  # noqa: S603  our own program
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=os.environ | _ONE_THREAD,
-                process_group=0,  # Ctrl-C in a terminal is for the gateway, whose end is that of its solvers
-            )
+            self._process = launch(theirs.fileno(), self._memory_mib)
         self._connection = connection = Connection(ours.detach())
         self._await(connection, _START_S, None, _START_S)
         connection.recv_bytes()
@@ -179,3 +196,50 @@ class Solver:
             self._connection.close()
         self._process = self._connection = self._known = None
         self._warm = False
+
+
+def _executed(descriptor: int, memory_mib: int) -> _Process:
+    return subprocess.Popen(  # noqa: S603  our own program
+        [sys.executable, "-m", _MODULE, str(descriptor), str(memory_mib)],
+        pass_fds=[descriptor],
+        stdin=subprocess.DEVNULL,
+        env=os.environ | _ONE_THREAD,
+        process_group=0,  # Ctrl-C in a terminal is for the gateway, whose end is that of its solvers
+    )
+
+
+class _Copy:
+    """A process that was forked."""
+
+    def __init__(self, descriptor: int, memory_mib: int) -> None:
+        context = multiprocessing.get_context("fork")
+        self._process = context.Process(target=_run, args=(descriptor, memory_mib), daemon=True)
+        self._process.start()
+        self.pid: int = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> int:
+        self._process.join()
+        return self._process.exitcode or 0
+
+
+def _copied(descriptor: int, memory_mib: int) -> _Process:
+    return _Copy(descriptor, memory_mib)
+
+
+def _run(descriptor: int, memory_mib: int) -> None:
+    """Be a solver, and nothing else of what this was a copy of: no signal, no file, no socket."""
+    from flare_core.adapters.gateway.work import child
+
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_DFL)
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    child.main(descriptor, memory_mib)
