@@ -26,6 +26,7 @@ from flare_core.explanation.suggestions import Made
 from flare_core.intent.json import Json
 from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
+from flare_core.migration import Remake, migrated
 from flare_core.negotiation.deal import Verdict
 from flare_core.negotiation.offer import under_terms
 from flare_core.negotiation.table import Means, Table, beside, instead, settle
@@ -47,6 +48,7 @@ from flare_core.solve.queue import first_room
 from flare_core.solve.result import Search
 from flare_core.solve.search import Watch, search, search_within
 from flare_core.verify import verify
+from flare_core.verify.told import Placed
 
 if TYPE_CHECKING:
     from flare_core.intent import Intent
@@ -92,7 +94,9 @@ def place(
     current
         A plan, or its document, that is being carried out: what has begun and not ended stays and holds what
         it has, its intents given again or not; everything else is planned again. The inventory is what there
-        is without it.
+        is without it. Where `options` has a ``migration_cost``, a running service among `intents` is moved
+        where more intents are placed then, or where it saves more than that and is no worse off by its own
+        objective; ``warnings`` name it.
     options
         How to search.
 
@@ -114,7 +118,7 @@ def place(
     started = options.timer()
     listed = tuple(intents) if isinstance(intents, Sequence) else (intents,)
     if current is not None:
-        return around(listed, inventory, moment_of(now), current, options, started)
+        return _around_moved(listed, inventory, moment_of(now), current, options, started)
     problem = problem_of(listed, inventory, now=now, options=options)
     found = _found(problem, listed, options, started)
     return answer(listed, problem, found, inventory, options, started)
@@ -163,6 +167,35 @@ def around(
     spent = round(options.timer() - started, 6)
     plan = joined([intent.name for intent in intents], planned, kept, world, spent)
     _verify(plan, intents, inventory, options, current=current, now=now, held=held)
+    return plan
+
+
+def _around_moved(
+    intents: "Sequence[Intent]",
+    inventory: Inventory,
+    now: datetime,
+    current: Plan | Mapping[str, Any],
+    options: Options,
+    started: float,
+) -> Plan:
+    """Return the plan of `intents` beside what of `current` runs, after the moves that `options` allow."""
+    plan, cost = around(intents, inventory, now, current, options, started), options.migration_ueur()
+    if cost is None:
+        return plan
+    seen = seen_from(inventory, options, now)
+
+    def again(document: Mapping[str, Any]) -> Plan:
+        return around(intents, inventory, now, document, options, started, held=intents)
+
+    def value(intent: "Intent", placed: Placed) -> int | None:
+        return worth(ask_of(lower(intent, now=now), seen, options, several=len(intents) > 1), placed, seen)
+
+    plan, moved = migrated(plan, intents, current, now, cost, Remake(again, value))
+    if not moved:
+        return plan
+    said = tuple(f"{name}: is moved from where it runs" for name in moved)
+    plan = replace(plan, warnings=(*plan.warnings, *said), wall_time_s=round(options.timer() - started, 6))
+    _verify(plan, intents, inventory, options, current=current, now=now, migration=True)
     return plan
 
 
@@ -581,7 +614,18 @@ def _verify(
     current: Plan | Mapping[str, Any] | None = None,
     now: datetime | None = None,
     held: "Sequence[Intent] | None" = None,
+    *,
+    migration: bool = False,
 ) -> None:
-    violations = verify(plan, intents, inventory, origin=options.origin, current=current, now=now, held=held)
+    violations = verify(
+        plan,
+        intents,
+        inventory,
+        origin=options.origin,
+        current=current,
+        now=now,
+        held=held,
+        migration=migration,
+    )
     if violations:
         raise InternalError(f"the plan does not pass the check: {violations[0]}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from flare_core.errors import OptionsError, found_expected
+from flare_core.quantities import QuantityError, Rounding, parse_money_ueur
 
 TERMS = ("cost", "performance", "latency", "carbon")
 """The terms of the objectives, in the order in which they break ties."""
@@ -100,6 +101,9 @@ class Options:
     fairness
         ``most``: several intents are placed so that most are, whoever came first. ``first-come``: none is
         refused that would have been placed if they had come one by one in the order given.
+    migration_cost
+        What moving a task of a running service costs, such as ``"0.50 EUR"``. With it a plan around what runs
+        (``current``) may move services, see `place`; without it nothing that runs is moved.
     on_progress
         Called during the search with each improvement of incumbent or bound, from the solver's thread.
     cancellation
@@ -116,6 +120,7 @@ class Options:
     origin: tuple[float, float] | str | None = None
     priorities: Mapping[str, float] = field(default_factory=dict)
     fairness: str = "most"
+    migration_cost: str | None = None
     on_progress: Callable[[Progress], None] | None = None
     cancellation: Cancellation | None = None
     timer: Callable[[], float] = time.monotonic
@@ -132,6 +137,16 @@ class Options:
             raise OptionsError("fairness", found_expected(self.fairness, f"one of {', '.join(FAIRNESS)}"))
         if self.weights is not None:
             _check_weights(self.weights)
+        self.migration_ueur()
+
+    def migration_ueur(self) -> int | None:
+        """Return what moving a task costs in micro-euro, None where nothing is moved."""
+        if self.migration_cost is None:
+            return None
+        try:
+            return parse_money_ueur(self.migration_cost, Rounding.UP)
+        except QuantityError as error:
+            raise OptionsError("migration_cost", str(error)) from error
 
     def balance(self) -> Mapping[str, float]:
         """Return the weights in force, by term, every term present."""

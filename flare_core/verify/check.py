@@ -45,6 +45,7 @@ def verify(
     current: HasDocument | Mapping[str, object] | None = None,
     now: str | datetime | None = None,
     held: Sequence["Intent"] | None = None,
+    migration: bool = False,
 ) -> tuple[Violation, ...]:
     """Check a plan against the intents and the inventory that it was made for.
 
@@ -66,6 +67,9 @@ def verify(
     held
         Intents of ``current`` that are not among `intents`, where all that is placed there stays, begun or
         not, as `Engine` has it.
+    migration
+        Whether services that run may have been moved, as with the ``migration_cost`` of `Options`; who was
+        moved is checked as one that begins now. Whether it paid is not.
 
     Returns
     -------
@@ -85,6 +89,7 @@ def verify(
         told = read_told(document)
         if current is not None:
             runs = runs_of(_document(current), _needed(moment), ahead=held is not None)
+            runs = runs.staying(document, told, intents) if migration else runs
     except Misshapen as misshapen:
         return (misshapen.violation,)
     wrong = _check(told, intents, inventory, origin, runs, held or ())

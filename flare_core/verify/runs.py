@@ -26,6 +26,21 @@ class Runs:
     kept: Mapping[str, object] = field(default_factory=dict)
     rows: tuple[tuple[str, Row], ...] = ()
 
+    def staying(self, document: Mapping[str, object], told: Told, intents: Sequence["Intent"]) -> "Runs":
+        """Return what runs without the services that a plan has placed anew."""
+        services = {intent.workload.name for intent in intents if intent.workload.type == "service"}
+        listed = document["placements"]
+        assert isinstance(listed, Sequence)
+        moved = {
+            placed.intent
+            for placed, own in zip(told.placements, listed, strict=True)
+            if placed.intent in self.kept.keys() & services
+            and placed.status == "placed"
+            and own != self.kept[placed.intent]
+        }
+        kept = {name: own for name, own in self.kept.items() if name not in moved}
+        return Runs(kept, tuple((name, row) for name, row in self.rows if name not in moved))
+
     def taken(self, inventory: "Inventory", intents: Sequence["Intent"]) -> list[Taken]:
         """Return what is taken of the nodes of an inventory; nothing of offers that it does not have."""
         named = {intent.workload.name: intent for intent in intents}

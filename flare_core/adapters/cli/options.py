@@ -55,6 +55,17 @@ Current: TypeAlias = Annotated[
         help="A plan as printed by place --json: what of it runs stays where it is.",
     ),
 ]
+MigrationCost: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EUR",
+        rich_help_panel=_SEARCH,
+        help='What moving a task of a running service costs, such as "0.50 EUR"; services may then be moved.',
+    ),
+]
+Migration: TypeAlias = Annotated[
+    bool, typer.Option("--migration", rich_help_panel=_READING, help="Running services may have been moved.")
+]
 Origin: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -129,6 +140,7 @@ def search_options(
     weights: str | None,
     origin: str | None,
     priorities: Sequence[str],
+    migration_cost: str | None = None,
 ) -> "Options":
     """Return the options of a search; what was not given keeps the library's default."""
     from flare_core import Options
@@ -139,6 +151,7 @@ def search_options(
         weights=None if weights is None else read_pairs(weights.split(","), "weights", "cost=0.5,carbon=0.5"),
         origin=read_origin(origin),
         priorities=read_pairs(priorities, "priorities", "--priority my-service=2"),
+        migration_cost=migration_cost,
     )
 
 

@@ -38,6 +38,7 @@ def place(
     workers: opt.Workers = None,
     weights: opt.Weights = None,
     priority: opt.Priorities = None,
+    migration_cost: opt.MigrationCost = None,
     as_json: opt.AsJson = False,
     explain: opt.Explain = False,
     gantt: opt.Gantt = None,
@@ -50,6 +51,7 @@ def place(
 
       flare place intent.json
       flare place intent.json -i offers.json --origin DE --explain
+      flare place intent.json --current plan.json --migration-cost "0.50 EUR"
       flare place a.json b.json -i catalogs/ --usd-eur 0.92 --assume known.json
       cat intents.jsonl | flare place - --json --now 2026-01-15T10:35:00Z --weights cost=0.7,carbon=0.3
     """
@@ -66,6 +68,7 @@ def place(
         weights=weights,
         origin=origin,
         priorities=priority or (),
+        migration_cost=migration_cost,
     )
     asked = read_intent_files(intents)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)

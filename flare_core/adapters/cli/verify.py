@@ -20,6 +20,7 @@ def verify(
     origin: opt.Origin = None,
     current: opt.Current = None,
     now: opt.Now = None,
+    migration: opt.Migration = False,
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
@@ -44,7 +45,15 @@ def verify(
         raise OptionsError("--now", "is missing, expected the moment of the plan beside --current")
     asked = read_intent_files(intents)
     offers = read_offers(files, usd_eur=usd_eur, assume=assume)
-    found = flare.verify(document, asked, offers, origin=opt.read_origin(origin), current=before, now=now)
+    found = flare.verify(
+        document,
+        asked,
+        offers,
+        origin=opt.read_origin(origin),
+        current=before,
+        now=now,
+        migration=migration,
+    )
     if as_json:
         violations = [{"rule": v.rule, "path": v.path, "message": v.message} for v in found]
         emit_json({"status": "violated" if found else "ok", "violations": violations})
