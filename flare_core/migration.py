@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flare_core.candidates.times import HORIZON_S
+from flare_core.inventory.calendar import HORIZON_S
 from flare_core.placement.types import Plan
 from flare_core.rolling import running
 from flare_core.verify.told import Placed, read_told

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "flare_core"
 
 FLOORS = (
     ("errors",),
-    ("quantities", "options"),
+    ("quantities",),
+    ("options",),
     ("catalog",),
     ("sharing", "topology"),
     ("intent",),
@@ -26,6 +27,7 @@ FLOORS = (
     ("explanation",),
     ("negotiation",),
     ("rolling",),
+    ("migration",),
     ("engine",),
     ("why", "frontier", "arrivals"),
     ("client",),

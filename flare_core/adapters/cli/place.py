@@ -78,13 +78,17 @@ def place(
     plan = watched(lambda given: solve(options=given), settings, not no_live)
     if gantt is not None:
         write_drawing("gantt", gantt, plan.svg())
-    if as_json and not files:
-        note(DEMO)
     if as_json:
-        emit_json(plan.to_dict())
+        _print(plan, demo=not files)
     else:
         _show(plan, asked, moment, demo=not files, explain=explain)
     raise typer.Exit(status_of(plan))
+
+
+def _print(plan: "Plan", *, demo: bool) -> None:
+    if demo:
+        note(DEMO)
+    emit_json(plan.to_dict())
 
 
 def _show(

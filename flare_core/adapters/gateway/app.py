@@ -79,12 +79,9 @@ def create_app(
             app.state.desk = None
             await asyncio.to_thread(gateway.stop, settings.stop_timeout_s)
 
-    app = Starlette(
-        routes=routes(),
-        middleware=[Middleware(Observer, gateway=gateway), Middleware(Guard)],
-        exception_handlers={HTTPException: no_such_path},
-        lifespan=lifespan,
-    )
+    middleware = [Middleware(Observer, gateway=gateway), Middleware(Guard)]
+    answers = {HTTPException: no_such_path}
+    app = Starlette(routes=routes(), middleware=middleware, exception_handlers=answers, lifespan=lifespan)
     app.router.redirect_slashes = False  # a redirect would be written with a host that the client has named
     app.state.gateway = gateway
     return app
