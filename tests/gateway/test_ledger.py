@@ -228,8 +228,15 @@ def test_what_ends_before_leaves_room_for_what_comes_after(plain: Books) -> None
     assert plain.book("two", seat("a", 0, 0, start=NOW + HOUR, end=NOW + 2 * HOUR))
     assert plain.why("three", seat("a", 0, 0, start=NOW + 3 * HOUR / 2)) == "GPU 0 is taken"
     assert plain.book("three", seat("a", 0, 0, start=NOW + 2 * HOUR))
-    assert plain.why("four", seat("a", 0, 0, start=NOW - HOUR, end=NOW + SECOND)) == "GPU 0 is taken"
-    assert plain.book("four", seat("a", 0, 0, start=NOW - HOUR, end=NOW))
+
+
+def test_what_took_long_to_find_is_booked_from_now_on(plain: Books) -> None:
+    """As long as it was to be, and to the end of a second: in the past nobody runs."""
+    now = NOW + timedelta(seconds=3, milliseconds=200)
+    [booked] = plain.book("one", seat("a", 0, 0, end=NOW + SECOND), now=now)
+    assert (booked.start, booked.end) == (NOW + 3 * SECOND, NOW + 5 * SECOND)
+    found = seat("a", 0, 0, start=NOW - HOUR, end=NOW)
+    assert [c.what for c in plain.refused("two", found, now=now)] == ["GPU 0 is taken"]
 
 
 def test_amounts_count_at_each_moment(plain: Books) -> None:

@@ -8,7 +8,7 @@ refused for others' sake. Who was booked behind a run that is late begins when t
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
@@ -52,7 +52,8 @@ def book(
     Returns
     -------
     tuple of Seat
-        The seats, with the starts of MIG instances that were chosen.
+        The seats as they are booked: with the starts of MIG instances that were chosen, and those that begin
+        at once until they end if they begin now, which the search that chose them began before.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def book(
         If a seat is not free; nothing is booked then.
     """
     require_write(connection)
-    new = [Held(intent, seat) for seat in seats]
+    new = [Held(intent, _from_now(seat, now)) for seat in seats]
     settled: list[Held] = []
     found: list[Clash] = []
     for (offer, node), own, others in _by_node(connection, new, now):
@@ -76,6 +77,17 @@ def book(
     if settled:
         connection.execute(insert(bookings), [_columns(h) for h in settled])
     return tuple(h.seat for h in settled)
+
+
+def _from_now(seat: Seat, now: datetime) -> Seat:
+    """Return a seat that begins no sooner than now, booked to the second."""
+    second = now.replace(microsecond=0)
+    if seat.end is None or seat.start >= now:
+        return seat
+    ends = seat.end + (now - seat.start)
+    return replace(
+        seat, start=max(seat.start, second), end=ends + timedelta(microseconds=-ends.microsecond % 10**6)
+    )
 
 
 def still_in(connection: Connection, inventory: Inventory, intent: str) -> set[str]:

@@ -69,6 +69,7 @@ def fleet(
     count: int = 4,
     ready: bool = True,
     failpoints: str = "",
+    fresh: bool = False,
     clock: Path | None = None,
     **settings: Any,
 ) -> Iterator[Fleet]:
@@ -84,6 +85,7 @@ def fleet(
             {"provider": str(provider), "lag": str(folder / f"gateway-{i}" / "lag")}
             | ({} if clock is None else {"clock": str(clock)}),
             failpoints,
+            fresh,
         )
         for i in range(count)
     ]

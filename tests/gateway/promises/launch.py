@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import ROOT
+from tests.gateway.promises.nursery import Copy, nursery
 
 READY_S = 60.0
 """How long a gateway may take to be ready where that is not what is measured; the machine may be busy."""
@@ -34,15 +35,18 @@ class Gateway:
         What else the server is told (``tests.gateway.promises.server``).
     failpoints
         ``FLARE_FAILPOINTS`` of the next start.
+    fresh
+        Whether it loads everything itself, as it does in service: where time or memory is measured.
     """
 
     folder: Path
     settings: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
     failpoints: str = ""
+    fresh: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[str] | Copy | None = None
 
     @property
     def url(self) -> str:
@@ -58,8 +62,7 @@ class Gateway:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "config.json"
         config.write_text(json.dumps({"settings": dict(self.settings), "port": self.port, **self.more}))
-        command = [sys.executable, "-m", "tests.gateway.promises.server", str(config)]
-        self._run(command)
+        self._run(config)
         assert self.process is not None
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -68,14 +71,17 @@ class Gateway:
             self.port = int(line)
         return self
 
-    def _run(self, command: Sequence[str]) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLARE_")}
-        environment |= {"FLARE_FAILPOINTS": self.failpoints} if self.failpoints else {}
+    def _run(self, config: Path) -> None:
+        environment = {"FLARE_FAILPOINTS": self.failpoints} if self.failpoints else {}
+        environment |= self.environment
         with (self.folder / "log").open("a") as log:
+            if not self.fresh:
+                self.process = nursery().copy(config, environment, log)
+                return
             self.process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", "tests.gateway.promises.server", str(config)],
                 cwd=ROOT,
-                env=environment | dict(self.environment),
+                env={k: v for k, v in os.environ.items() if not k.startswith("FLARE_")} | environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -101,15 +107,6 @@ class Gateway:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-    def stop(self, timeout_s: float = 30) -> int:
-        """End it gracefully; return its exit status."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout_s)
-        finally:
-            self.kill()
 
     @property
     def runs(self) -> bool:

@@ -19,6 +19,7 @@ import uvicorn
 
 from flare_core.adapters.gateway.app import create_app
 from flare_core.adapters.gateway.settings import Settings
+from flare_core.adapters.gateway.work.solver import Solver
 from tests.gateway.promises.provider import Provider
 
 
@@ -55,14 +56,18 @@ async def serve(app: Any, listening: socket.socket, lag: str | None) -> None:
         watching.cancel()
 
 
-def main(path: str) -> None:
+def main(path: str, *, copied: bool = False) -> None:
+    """Serve; a copy of a process that has loaded everything makes another one for its solver."""
     logging.basicConfig(level=logging.WARNING)
     given = json.loads(Path(path).read_text())
     clock = Clock(given.get("clock"))
     settings = Settings(**given["settings"])
     kept = given.get("provider")
     backend = Provider(settings, clock, Path(kept)) if kept else None
-    app = create_app(settings, backend=backend, clock=clock)
+    solvers = Solver(settings.solver_memory_mib), Solver(settings.solver_memory_mib)
+    if copied:
+        solvers[0].fork()
+    app = create_app(settings, backend=backend, clock=clock, solvers=solvers)
     listening = socket.create_server(("127.0.0.1", given["port"]), backlog=2048)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sys.stdout.write(f"{listening.getsockname()[1]}\n")

@@ -19,7 +19,7 @@ ANSWERS = {201, 202, 429, 503}
 def r10(url: str, folder: Path, gets: int, limit_s: float, share_ms: float, lag_ms: float) -> None:
     """Both searches run in gateways that answer, too; their event loops are watched."""
     with fleet(
-        url, folder, loads.hard_offers(), count=2, ready=False, solve_time_limit_s=limit_s
+        url, folder, loads.hard_offers(), count=2, ready=False, fresh=True, solve_time_limit_s=limit_s
     ) as gateways:
         token = tokens_for(url, ["ada"])["ada"]
         for gateway in gateways.gateways:
@@ -45,7 +45,7 @@ def test_r10_a_gateway_answers_while_it_searches_at_full_count(url: str, tmp_pat
 
 
 def r11(url: str, folder: Path, number: int, limit_s: float, idle_within_s: float, count: int) -> None:
-    with fleet(url, folder, loads.elastic(), count=count, queue_bound=BOUND) as gateways:
+    with fleet(url, folder, loads.elastic(), count=count, fresh=True, queue_bound=BOUND) as gateways:
         token = tokens_for(url, ["ada"])["ada"]
         asyncio.run(loads.submitted(gateways.urls, token, 0.5, clients=count))  # has everything loaded
         gateways.until_quiet()

@@ -185,7 +185,7 @@ def body(document: Json) -> bytes:
 def r9(url: str, folder: Path, offers: int, every: int) -> None:
     document = {"version": 1, "offers": list(market(offers))}
     settings: dict[str, Any] = {"solve_time_limit_s": 1.0, "unknown_retries": 0, "submit_wait_s": 0.5}
-    with fleet(url, folder, document, count=1, **settings) as gateways:
+    with fleet(url, folder, document, count=1, fresh=True, **settings) as gateways:
         [gateway] = gateways.gateways
         main, peaks, statuses = gateway.pid, dict[int, float](), dict[int, int]()
         token = tokens_for(url, ["ada"])["ada"]

@@ -25,7 +25,7 @@ from tests.gateway.promises.load import UNLIMITED, Answer, Json, client, intent,
 
 ACTIONS = ("kill", "raise", "hang")
 CASES = list(product(POINTS, ACTIONS))
-LANES = 4
+LANES = 12
 HUNG_S = 3.0
 PAUSE_S = 0.3
 ONE_MIGRATION = Lock()

@@ -155,7 +155,7 @@ def restarted_s(gateway: Gateway) -> float:
 
 def r13(url: str, folder: Path, number: int, kills: int, limit_s: float, restarts: int) -> None:
     waiting, rng = stored(url, number, pending=min(200, number // 10)), random.Random(2)
-    with fleet(url, folder, stock.ample(), count=1, ready=False) as gateways:
+    with fleet(url, folder, stock.ample(), count=1, ready=False, fresh=True) as gateways:
         [gateway] = gateways.gateways
         for _ in range(kills):
             gateway.kill()
