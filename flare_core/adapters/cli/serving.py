@@ -95,8 +95,6 @@ def prepared(settings: Settings, bound: socket.socket) -> Callable[[], None]:
         timeout_graceful_shutdown=max(1, int(_in_worker_s(settings) / 2)),
         timeout_worker_healthcheck=_HEALTH_S,
     )
-    if _FORKS:
-        _load()
     if settings.workers > 1:
         supervisor = Multiprocess(config, [bound])
         return partial(_supervised, supervisor)
@@ -108,7 +106,13 @@ def prepared(settings: Settings, bound: socket.socket) -> Callable[[], None]:
 
     for sig in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sig, stop)
-    return partial(server.run, [bound])
+    return partial(_served, server, bound)
+
+
+def _served(server: uvicorn.Server, bound: socket.socket) -> None:
+    if _FORKS:
+        _load()
+    server.run([bound])
 
 
 def _load() -> None:
@@ -122,7 +126,9 @@ def _load() -> None:
 
 
 def _supervised(supervisor: Multiprocess) -> None:
-    with _counted_together():
+    with _counted_together():  # what counts asks for it as soon as it is loaded
+        if _FORKS:
+            _load()
         supervisor.run()
 
 
