@@ -46,6 +46,12 @@ Version = Annotated[
 def _flare(show_version: Version = False) -> None:
     """Decide where GPU work runs: intents and offers in, a proven, checked placement out.
 
+    [bold]Examples[/bold]
+
+      flare doctor
+      flare place intent.json
+      flare explain intent.json -i offers.json
+
     [bold]Exit status[/bold]
 
       0  every intent is placed

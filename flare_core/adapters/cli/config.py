@@ -20,7 +20,13 @@ def show(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Show every setting of flare serve, its value, and where it comes from; secrets are masked."""
+    """Show every setting of flare serve, its value, and where it comes from; secrets are masked.
+
+    [bold]Examples[/bold]
+
+      flare config show
+      FLARE_WORKERS=4 flare config show --config flare.toml --json
+    """
     from flare_core.adapters.cli.tables import table_of
 
     found = console.loaded(config)

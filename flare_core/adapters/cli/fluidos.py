@@ -149,6 +149,11 @@ def doctor(
     """Check a cluster: version, FLUIDOS and Liqo, rights, identity, providers. Nothing is changed.
 
     Leaves with status 3 where anything is missing.
+
+    [bold]Examples[/bold]
+
+      flare fluidos doctor
+      flare fluidos doctor --context lab --json
     """
     from flare_core.adapters.fluidos.doctor import examine
 
@@ -186,6 +191,11 @@ def sweep(
 
     The store has to be that of all gateways that buy for this FLUIDOS namespace: what it does not know goes.
     Leaves with status 3 while anything is left.
+
+    [bold]Examples[/bold]
+
+      flare fluidos sweep
+      flare fluidos sweep --undo --store postgresql://flare@db/flare
     """
     found = console.loaded(config, store_url=store)
     with console.telling(as_json), console.opened(found) as books, _connected(kubeconfig, context) as cluster:
@@ -243,7 +253,13 @@ def rbac(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Print the account of the backend and the roles with the least that it needs, as YAML."""
+    """Print the account of the backend and the roles with the least that it needs, as YAML.
+
+    [bold]Examples[/bold]
+
+      flare fluidos rbac > rbac.yaml
+      flare fluidos rbac --account gateway --account-namespace platform
+    """
     from flare_core.adapters.fluidos.rbac import manifest
     from flare_core.adapters.fluidos.render import as_yaml
 

@@ -90,7 +90,13 @@ def status(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Show what has become of intents."""
+    """Show what has become of intents.
+
+    [bold]Examples[/bold]
+
+      flare status intent-417dd4cd75275bf2788d0517d0be46f4
+      flare status intent-417dd4cd75275bf2788d0517d0be46f4 --wait --json
+    """
     from flare_core.adapters.cli import far
 
     with far.reached(url, token, as_json) as client:
@@ -111,7 +117,13 @@ def list_(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """List your intents, newest first."""
+    """List your intents, newest first.
+
+    [bold]Examples[/bold]
+
+      flare list
+      flare list --status running --json
+    """
     from flare_core.adapters.cli import far
 
     with far.reached(url, token, as_json) as client:
@@ -126,7 +138,12 @@ def cancel(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Cancel intents; what they hold is released."""
+    """Cancel intents; what they hold is released.
+
+    [bold]Examples[/bold]
+
+      flare cancel intent-417dd4cd75275bf2788d0517d0be46f4
+    """
     from flare_core.adapters.cli import far
     from flare_core.client import ClientError
 
@@ -144,7 +161,12 @@ def accept(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Accept the offer that negotiation has made for an intent."""
+    """Accept the offer that negotiation has made for an intent.
+
+    [bold]Examples[/bold]
+
+      flare accept intent-417dd4cd75275bf2788d0517d0be46f4 off_5f1c2b7a
+    """
     from flare_core.adapters.cli import far
 
     with far.reached(url, token, as_json) as client:
@@ -161,7 +183,13 @@ def resources(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Show which GPUs are free, where, and what they cost."""
+    """Show which GPUs are free, where, and what they cost.
+
+    [bold]Examples[/bold]
+
+      flare resources
+      flare resources --model nvidia-h100 --location EU --json
+    """
     from flare_core.adapters.cli import far
 
     with far.reached(url, token, as_json) as client:

@@ -37,6 +37,11 @@ def create(
     """Make a token, and print it: it is never shown again.
 
     Nothing else is printed on standard output: TOKEN=$(flare token create) works.
+
+    [bold]Examples[/bold]
+
+      flare token create
+      flare token create --user ada --name laptop --permission intents:read --permission intents:write --expires-in 30d
     """
     from flare_core.adapters.gateway.tokens import Permission, mint, read_permissions
 
@@ -68,7 +73,13 @@ def list_(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """List tokens, without what is secret."""
+    """List tokens, without what is secret.
+
+    [bold]Examples[/bold]
+
+      flare token list
+      flare token list --user ada --json
+    """
     from flare_core.adapters.cli.tables import table_of
     from flare_core.adapters.gateway.tokens import every_token
 
@@ -92,7 +103,12 @@ def revoke(
     as_json: opt.AsJson = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Revoke a token for good, on all workers at once."""
+    """Revoke a token for good, on all workers at once.
+
+    [bold]Examples[/bold]
+
+      flare token revoke tok_0f1e2d3c4b5a69788796a5b4c3d2e1f0
+    """
     from flare_core.adapters.gateway.tokens import Permission, Token
     from flare_core.adapters.gateway.tokens import revoke as revoked
 
@@ -108,7 +124,12 @@ def revoke(
 
 @token.command()
 def secret() -> None:
-    """Print a new secret that is no token yet: for the file that bootstrap_token_file names."""
+    """Print a new secret that is no token yet: for the file that bootstrap_token_file names.
+
+    [bold]Examples[/bold]
+
+      flare token secret > admin.token
+    """
     from flare_core.adapters.gateway.tokens import new_secret
 
     emit(f"{new_secret()}\n")
