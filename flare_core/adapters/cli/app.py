@@ -11,6 +11,7 @@ import typer
 from flare_core.adapters.cli.argv import spread
 from flare_core.adapters.cli.bench import bench
 from flare_core.adapters.cli.config import config
+from flare_core.adapters.cli.doctor import doctor
 from flare_core.adapters.cli.explain import explain
 from flare_core.adapters.cli.explore import explore
 from flare_core.adapters.cli.fluidos import fluidos
@@ -69,6 +70,7 @@ app.command()(explore)
 app.command()(inventory)
 app.command()(verify)
 app.command()(bench)
+app.command()(doctor)
 app.command()(serve)
 app.command()(submit)
 app.command()(status)

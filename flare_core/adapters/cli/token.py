@@ -41,7 +41,7 @@ def create(
     [bold]Examples[/bold]
 
       flare token create
-      flare token create --user ada --name laptop --permission intents:read --permission intents:write --expires-in 30d
+      flare token create --user ada --permission intents:read --permission intents:write --expires-in 30d
     """
     from flare_core.adapters.gateway.tokens import Permission, mint, read_permissions
 
