@@ -95,7 +95,11 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         warnings=assumed,
         checkpoints=sla.backup_strategy == "checkpoint",
         retries=workload.job.max_retries,
-        patient=kind is not Workload.SERVICE and intent.objective in (Objective.COST, Objective.ENERGY),
+        patient=(
+            kind is not Workload.SERVICE
+            and intent.constraints.deadline is not None
+            and intent.objective in (Objective.COST, Objective.ENERGY)
+        ),
     )
 
 

@@ -149,7 +149,7 @@ class Requirements:
     warnings
         What was assumed in lowering (a length that nobody stated, …).
     patient
-        Whether a job may begin later for a cheaper or greener hour.
+        Whether a job may begin later for a cheaper or greener hour: it has a deadline up to which it may.
     checkpoints
         Whether work goes on from the last checkpoint after an interruption.
     retries

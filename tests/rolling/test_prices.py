@@ -10,7 +10,9 @@ CHEAP = [[moment(7200), "1 EUR/hour"], [moment(14400), "3 EUR/hour"]]
 
 
 def job(name: str) -> flare.Intent:
-    return flare.read_intent(intent(name, "job", workload__job__timeout="1h"))
+    return flare.read_intent(
+        intent(name, "job", workload__job__timeout="1h", constraints__deadline=moment(36000))
+    )
 
 
 def inventory(**changes: Any) -> flare.Inventory:

@@ -84,8 +84,12 @@ def begun(plan: Json) -> Counter[str]:
     return Counter(row["start_time"][11:16] for row in plan["placements"][0]["assignments"])
 
 
+def waiting(name: str) -> Json:
+    return job(name, constraints__deadline=moment(36000))
+
+
 def test_jobs_share_the_cheap_hours_of_one_gpu() -> None:
-    plan = world([job("a"), job("b")], offer("o", 3, price__series=CHEAP)).document()
+    plan = world([waiting("a"), waiting("b")], offer("o", 3, price__series=CHEAP)).document()
     assert sorted(hours(plan)) == ["12:00", "13:00"]
     assert plan["status"] == "feasible"
     assert plan["bound"] == {"placed": 2.0}
@@ -93,14 +97,21 @@ def test_jobs_share_the_cheap_hours_of_one_gpu() -> None:
 
 def test_who_has_no_time_to_wait_does_not() -> None:
     late = job("b", constraints__deadline=moment(3600))
-    plan = world([job("a"), late], offer("o", 3, price__series=CHEAP)).document()
+    plan = world([waiting("a"), late], offer("o", 3, price__series=CHEAP)).document()
     assert hours(plan) == ["12:00", "10:00"]
 
 
 def test_a_service_beside_takes_what_it_needs_now() -> None:
-    plan = world([job("a"), intent("s")], offer("o", 3, nodes=2, price__series=CHEAP)).document()
+    plan = world([waiting("a"), intent("s")], offer("o", 3, nodes=2, price__series=CHEAP)).document()
     assert hours(plan) == ["12:00", "10:00"]
     assert plan["placements"][1]["hourly_cost"] == "3.00 EUR/hour"
+
+
+def test_who_has_no_deadline_does_not_wait_for_a_better_hour() -> None:
+    made = offer("o", 3, price__series=CHEAP)
+    assert hours(world(job("a"), made).document()) == ["10:00"]
+    assert hours(world(waiting("a"), made).document()) == ["12:00"]
+    assert hours(world(job("a", constraints__max_total_cost="1 EUR"), made).document()) == ["12:00"]
 
 
 def test_a_batch_fills_the_cheap_hours_before_others() -> None:
