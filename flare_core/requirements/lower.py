@@ -95,12 +95,13 @@ def lower(intent: "Intent", *, now: datetime) -> Requirements:
         warnings=assumed,
         checkpoints=sla.backup_strategy == "checkpoint",
         retries=workload.job.max_retries,
-        patient=(
-            kind is not Workload.SERVICE
-            and intent.constraints.deadline is not None
-            and intent.objective in (Objective.COST, Objective.ENERGY)
-        ),
+        patient=_is_patient(intent),
     )
+
+
+def _is_patient(intent: "Intent") -> bool:
+    waits = intent.workload.type != "service" and intent.constraints.deadline is not None
+    return waits and intent.objective in (Objective.COST, Objective.ENERGY)
 
 
 def _limits(intent: "Intent", wishes: tuple[Limit, ...]) -> Iterator[Limit]:
