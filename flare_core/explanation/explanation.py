@@ -12,6 +12,7 @@ from flare_core.explanation.words import sections
 from flare_core.placement.types import Placement, Plan
 from flare_core.quantities import format_eur, format_rate
 from flare_core.requirements.types import Objective, Requirements
+from flare_core.shown import lines
 
 _UNITS: Mapping[Objective, str] = MappingProxyType(
     {
@@ -27,7 +28,7 @@ _WIDTH = 100
 """Columns of an explanation in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """Why one intent is placed where it is, or why it is not; `str` of it is for people.
 
@@ -62,8 +63,14 @@ class Explanation:
         return "EUR" if in_total else _UNITS[self.needs.objective]
 
     def __str__(self) -> str:
-        parts = ("\n".join((title, *map(_wrapped, lines))) for title, lines in sections(self))
+        parts = ("\n".join((title, *map(_wrapped, texts))) for title, texts in sections(self))
         return "\n\n".join(parts) + "\n"
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.placement.intent}: {self.placement.status.value}>"
+
+    def _repr_html_(self) -> str:
+        return "".join(lines(title, texts) for title, texts in sections(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as a JSON document.

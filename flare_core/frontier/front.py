@@ -56,7 +56,7 @@ class Point:
         return counts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Front:
     """All placements of one intent that no other placement beats in the terms of the front.
 
@@ -137,7 +137,22 @@ class Front:
         """
         from flare_core.frontier.plot import drawn
 
-        return drawn(self)
+        return drawn(self).svg()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Front of {self.intent}: {len(self)} points in {', '.join(self.terms)}, {self.outcome.value}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from flare_core.shown import paragraph, table
+
+        names = [*self.terms, *(term for term in self.units if term not in self.terms)]
+        titles = [f"{name}, {self.units[name]}" for name in names]
+        rows = (
+            [*(f"{point.terms[name]:.6g}" for name in names), named(point.offers)] for point in self.points
+        )
+        return paragraph(self.intent, self.outcome.value) + table([*titles, "offers"], rows)
 
     def __str__(self) -> str:
         return self.frame().to_string(index=False)

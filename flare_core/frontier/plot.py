@@ -1,9 +1,8 @@
 """A front as a drawing: SVG by matplotlib, the same bytes for the same front."""
 
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
-from flare_core.errors import OptionsError
+from flare_core.canvas import Drawing
 from flare_core.options import TERMS
 
 if TYPE_CHECKING:
@@ -15,28 +14,12 @@ if TYPE_CHECKING:
 _BETTER: Final = {term: "higher" if term == "performance" else "lower" for term in TERMS}
 
 
-def drawn(front: "Front") -> str:
-    """Return an SVG: the first term to the right, the second upwards, a third as colour.
+def drawn(front: "Front") -> Drawing:
+    """Return a drawing: the first term to the right, the second upwards, a third as colour.
 
     Of two terms, a line goes from point to point along what they just beat.
-
-    Raises
-    ------
-    OptionsError
-        Where matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        message = "drawing needs matplotlib: install flare-core with the extra 'plot'"
-        raise OptionsError("plot", message) from None
-    text = StringIO()
-    with mpl.rc_context({"svg.hashsalt": "flare", "svg.fonttype": "none"}):  # no random ids; text as text
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
-        _draw(figure, front)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+    return Drawing(lambda figure: _draw(figure, front), 7, 4.5, "plot")
 
 
 def _draw(figure: "Figure", front: "Front") -> None:

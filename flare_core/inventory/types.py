@@ -316,6 +316,22 @@ class Inventory:
         providers = len(self.label["provider"].values)
         return f"<Inventory of {len(self)} offers from {providers} providers, {len(self.warnings)} warnings>"
 
+    def _repr_html_(self) -> str:
+        from flare_core.shown import lines, paragraph, table
+
+        titles = ("provider", "offers", "regions", "GPU models")
+        codes, label = self.label["provider"].codes, self.label
+        rows = []
+        for own in _groups(codes):
+            name = label["provider"][int(own[0])]
+            regions, models = ({label[kind][row] for row in own.tolist()} for kind in ("region", "gpu_model"))
+            rows.append((name, len(own), len(regions), ", ".join(sorted(m for m in models if m))))
+        return (
+            paragraph(repr(self))
+            + table(titles, sorted(rows, key=str))
+            + lines("Warnings", self.warnings[:10])
+        )
+
     def row(self, offer_id: str) -> int:
         """Return the row of an offer.
 
@@ -344,6 +360,12 @@ class Inventory:
             flag = int(self.flag[name][row])
             return None if flag < 0 else bool(flag)
         return self.label[name][row]
+
+
+def _groups(codes: NDArray[np.int32]) -> list[NDArray[np.intp]]:
+    """Return the rows of each code."""
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def freeze(columns: Mapping[str, NDArray[Scalar]]) -> Mapping[str, NDArray[Scalar]]:

@@ -4,14 +4,12 @@ Every node has a line for each task that runs on it at the same time; a bar is a
 What has no end reaches beyond the right edge.
 """
 
-import warnings
 from collections.abc import Sequence
 from datetime import UTC
-from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from flare_core.errors import OptionsError
+from flare_core.canvas import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,28 +66,11 @@ def lines_of(plan: "Plan") -> list[Line]:
     return found
 
 
-def drawn(plan: "Plan") -> str:
-    """Return an SVG with a line for each node and task at a time, and bars from start to end.
-
-    Raises
-    ------
-    OptionsError
-        Where matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        message = "drawing needs matplotlib: install flare-core with the extra 'plot'"
-        raise OptionsError("gantt", message) from None
-    lines, text = lines_of(plan), StringIO()
-    # No random ids; text as text, which is laid out even where the font lacks some of its characters.
-    with mpl.rc_context({"svg.hashsalt": "flare", "svg.fonttype": "none"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        figure = Figure(figsize=(11, 1.5 + _INCHES * min(len(lines), MOST_LINES)), layout="constrained")
-        _draw(figure, lines)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+def drawn(plan: "Plan") -> Drawing:
+    """Return a drawing with a line for each node and task at a time, and bars from start to end."""
+    lines = lines_of(plan)
+    height = 1.5 + _INCHES * min(len(lines), MOST_LINES)
+    return Drawing(lambda figure: _draw(figure, lines), 11, height, "gantt")
 
 
 def _draw(figure: "Figure", lines: Sequence[Line]) -> None:

@@ -3,6 +3,7 @@
 `Plan.to_dict` is the document of "What comes back"; the assignments stay columns until it is asked for.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -165,7 +166,7 @@ class RunnerUp:
     more_ueur: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan:
     """The placements of all intents that were solved together.
 
@@ -214,7 +215,23 @@ class Plan:
         """
         from flare_core.placement.gantt import drawn
 
-        return drawn(self)
+        return drawn(self).svg()
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{p.intent}: {p.status.value}" for p in self.placements[:3])
+        more = len(self.placements) - 3
+        return f"<Plan {self.outcome.value}; {told}{f' and {more} more' if more > 0 else ''}>"
+
+    def _repr_html_(self) -> str:
+        from flare_core.shown import lines, paragraph, table
+
+        titles = ("intent", "status", "per hour", "in total", "tasks", "where", "GPUs")
+        rows = (_row(p) for p in self.to_dict()["placements"])
+        return (
+            paragraph(f"{len(self.placements)} placed, refused or waiting", self.outcome.value)
+            + table(titles, rows)
+            + lines("Remarks", self.warnings)
+        )
 
     def _placement(self, p: Placement) -> dict[str, Any]:
         if p.kept is not None:
@@ -268,6 +285,23 @@ class Plan:
                 "start_time": _moment(int(a.start_s[r])),
                 "end_time": _moment(int(a.end_s[r])),
             }
+
+
+def _row(placement: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what a table shows of a placement."""
+    made = placement["assignments"]
+    where = sorted({f"{each['provider']} {each['region']}" for each in made})
+    gpus = Counter(each["gpu_model"] for each in made for _ in each["gpus"])
+    error = placement["error"]
+    return (
+        placement["intent"],
+        placement["status"],
+        placement["hourly_cost"],
+        placement["total_cost"],
+        len(made) or None,
+        ", ".join(where) if error is None else f"{error['error_code']}: {error['message']}",
+        ", ".join(f"{count} × {model}" for model, count in gpus.items()) or None,
+    )
 
 
 def _moment(epoch_s: int) -> str | None:

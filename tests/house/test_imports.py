@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "flare_core"
 FLOORS = (
     ("errors",),
     ("quantities",),
-    ("options",),
+    ("options", "canvas", "shown"),
     ("catalog",),
     ("sharing", "topology"),
     ("intent",),
@@ -30,6 +30,7 @@ FLOORS = (
     ("migration",),
     ("engine",),
     ("why", "frontier", "arrivals"),
+    ("plots",),
     ("client",),
     ("adapters",),
 )

@@ -5,8 +5,6 @@
     question   what the page asks
     answers    a question and an inventory in, one JSON document out
     picture    a plan as the page draws it
-    places     an inventory by place, for the map
-    insides    the GPUs of the chosen nodes: links, slots, MIG instances
     pages      the page's files, and what a browser may do on them
     local      the page on this machine alone, for ``flare explore``
 

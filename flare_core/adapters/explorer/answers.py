@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from flare_core.adapters.explorer.picture import picture, placed, told
-from flare_core.adapters.explorer.places import Places
 from flare_core.adapters.explorer.question import MOST_POINTS, Question, faults
 from flare_core.engine import answer as answered
 from flare_core.engine import place, problem_of
@@ -17,6 +16,7 @@ from flare_core.intent.patch import patched
 from flare_core.inventory.types import Inventory
 from flare_core.options import Options
 from flare_core.placement.types import Outcome
+from flare_core.plots.places import Places
 from flare_core.solve.search import search
 from flare_core.why import explain
 

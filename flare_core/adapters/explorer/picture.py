@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flare_core.adapters.explorer.insides import insides
-from flare_core.adapters.explorer.places import Places
 from flare_core.candidates.types import Funnel
 from flare_core.placement.types import Plan
+from flare_core.plots.insides import insides
+from flare_core.plots.places import Places
 from flare_core.quantities import format_rate
 
 Json = dict[str, Any]
