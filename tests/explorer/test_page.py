@@ -9,8 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
 from playwright.sync_api import Browser, Page
 
+import flare_core as flare
+from flare_core.adapters.explorer.answers import World
 from flare_core.adapters.explorer.local import Explorer
-from tests.explorer.browser import Visit, needs_browser
+from flare_core.options import Options
+from tests.explorer.browser import Visit, explored, needs_browser
 from tests.explorer.test_answers import EXAMPLES
 
 pytestmark = needs_browser
@@ -181,3 +184,28 @@ def test_the_theme_can_be_chosen(visit: Open) -> None:
     seen.page.get_by_role("button", name="Dark").click()
     assert seen.page.evaluate(background) != light
     assert seen.page.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "true"
+
+
+def test_one_who_waits_is_told_when_there_is_room(browser: Browser) -> None:
+    """The estimate that a plan makes of what is known to end, and that it is none that binds."""
+    busy = {
+        "id": "a", "provider": "p", "region": "r", "country": "DE", "nodes": 1, "cpu": "96", "memory": "1Ti",
+        "price": {"hourly": "2 EUR/hour", "billing": "gpu"}, "gpu": {"model": "nvidia-l4", "count": 1},
+        "node_states": [{"node": 0, "free_gpus": [], "until": "2026-01-15T14:00:00Z"}],
+    }  # fmt: skip
+    wanted = {
+        "objective": "Cost_Minimization",
+        "workload": {
+            "type": "service", "name": "waits", "image": "x",
+            "resources": {"gpu": {"model": "nvidia-l4", "count": 1}},
+        },
+        "constraints": {"negotiation": {"fallback_strategy": "queue"}},
+    }  # fmt: skip
+    world = World.of(flare.read_inventory({"version": 1, "offers": [busy]}), Options())
+    with explored(world) as site:
+        seen = Visit(browser, site.url)
+        seen.until("Refused")
+        seen.page.locator("#text").fill(json.dumps({"intent": wanted}))
+        seen.until("Waits", "waits")
+        assert "Room is expected from 15 Jan, 14:00 UTC on" in seen.verdict
+        seen.close()

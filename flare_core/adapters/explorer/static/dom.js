@@ -45,3 +45,6 @@ export function ranges(numbers) {
   }
   return spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(", ");
 }
+
+const DAY_AND_HOUR = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+export const moment = (text) => `${DAY_AND_HOUR.format(Date.parse(text))} UTC`;

@@ -1,10 +1,16 @@
 // When the tasks of a job run: a line for each node.
 import { h, plural, s, show } from "./dom.js";
 
-const LABEL = 128, LINE = 24, MOST = 20;
+const LABEL = 136, LINE = 24, MOST = 20;
 
 const moment = (time, long) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", hour: "2-digit", minute: "2-digit", ...(long ? { day: "numeric", month: "short" } : {}) }).format(time);
+
+// As many moments as have room beside each other; the last one ends where the last run ends.
+function times(from, last, width, days) {
+  const count = Math.max(1, Math.min(3, Math.floor(width / (days ? 106 : 50))));
+  return Array.from({ length: count }, (_, k) => from + (count > 1 ? (k * (last - from)) / (count - 1) : 0));
+}
 
 export function gantt(card, place, told, deadline) {
   const made = told.placement?.offer ? told.placement.offer.placement : told.placement;
@@ -45,7 +51,7 @@ export function gantt(card, place, told, deadline) {
     s("svg", { class: "chart", viewBox: `0 0 ${W} ${height}`, role: "img", "aria-label": `From ${moment(from, true)} to ${moment(last, true)} UTC on ${plural(lines.size, "node")}` },
       bars,
       s("path", { class: "axis", d: `M${LABEL},${base}H${W}` }),
-      [0, 1, 2].map((k) => { const time = from + (k * (to - from)) / 3; return s("text", { class: "tick", x: at(time), y: base + 16 }, moment(time, days)); }),
+      times(from, last, W - LABEL, days).map((time, k, all) => s("text", { class: "tick", x: at(time), y: base + 16, "text-anchor": k && k === all.length - 1 ? "end" : "start" }, moment(time, days))),
       showLimit ? s("path", { class: "deadline", d: `M${at(limit)},0V${base}` }) : null),
     h("p", { class: "muted small" }, `${moment(from, true)} to ${moment(last, true)} UTC${showLimit ? `, deadline ${moment(limit, true)}` : ""}${lines.size > MOST ? `; ${lines.size - MOST} more nodes` : ""}`));
 }

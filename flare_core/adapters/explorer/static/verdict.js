@@ -1,5 +1,5 @@
 // What became of the intent, in figures and in a table.
-import { grams, h, money, number, percent, plural, ranges, short, show } from "./dom.js";
+import { grams, h, moment, money, number, percent, plural, ranges, short, show } from "./dom.js";
 
 const WORDS = {
   placed: ["Placed", "good"], rejected: ["Refused", "bad"], queued: ["Waits", "fair"], unknown: ["Not known in time", "fair"],
@@ -22,6 +22,16 @@ const runnerUp = (next) =>
   next && h("p", { class: "runner" }, "Runner-up: ", h("strong", {}, `${next.provider} ${next.region}`), `, ${next.gpu_model ?? "CPU"}${next.spot ? " (spot)" : ""}: `,
     next.more.startsWith("0.00 ") ? "the same price" : `${money(next.more)} ${next.cheaper ? "less" : "more"} for all tasks`);
 
+// When it begins, where that is not at once; of what waits it is an estimate and no promise.
+function begins(placement, made) {
+  const start = placement.start_time ?? made.start_time;
+  if (placement.status === "queued" && !placement.offer) {
+    return h("p", { class: "note" }, start ? `Room is expected from ${moment(start)} on, by what is known to end. It is no promise: who waits holds nothing.` : "When there will be room is not known.");
+  }
+  const first = made.assignments.reduce((least, each) => (each.start_time > least ? least : each.start_time), start);
+  return first && made.end_time ? h("p", { class: "muted" }, `Runs from ${moment(first)} to ${moment(made.end_time)}.`) : null;
+}
+
 export function waiting(place, text) {
   show(place, h("p", { class: "state" }, h("span", { class: "badge" }, text)));
 }
@@ -35,6 +45,7 @@ export function verdict(place, told, point) {
   show(place,
     h("p", { class: "state" }, h("span", { class: `badge ${tone}` }, word), h("span", { class: "muted" }, `${placement.intent} · ${proof}${gap}`), point),
     made.assignments.length ? figures(made) : null,
+    begins(placement, made),
     made.assignments.length && !point ? runnerUp(told.runner_up) : null,
     placement.headroom ? h("p", { class: "muted" }, `Room for ${plural(placement.headroom.replicas, "more replica")}; all of them ${money(placement.headroom.hourly_cost)}.`) : null,
     ...placement.relaxed.map((each) => h("p", { class: "note" }, `Given up: ${short(each.path)} ${JSON.stringify(each.asked)}, got ${JSON.stringify(each.got)}`)),
