@@ -15,10 +15,12 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
+from types import FrameType
 from typing import IO, Any
 
 from tests.conftest import ROOT
@@ -101,7 +103,7 @@ def main(descriptor: int) -> None:
     """Make copies until nobody can ask for them any more."""
     import_module("flare_core.adapters.gateway.work.solving")
     import_module("tests.gateway.promises.server")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for the copies
+    signal.signal(signal.SIGCHLD, _reap)
     line = socket.socket(fileno=descriptor)
     while True:
         message, descriptors, _, _ = socket.recv_fds(line, MOST, 2)
@@ -114,6 +116,12 @@ def main(descriptor: int) -> None:
         for each in descriptors:
             os.close(each)
         line.send(str(pid).encode())
+
+
+def _reap(sig: int, frame: FrameType | None) -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _be(asked: Mapping[str, Any], output: int, log: int) -> None:
