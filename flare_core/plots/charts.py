@@ -53,7 +53,7 @@ def bound(progress: Sequence[Progress]) -> Drawing:
     Parameters
     ----------
     progress
-        What ``Options(progress=…)`` was told, in order; objectives that are not known are left out.
+        What ``Options(on_progress=…)`` was told, in order; objectives that are not known are left out.
     """
 
     def draw(figure: "Figure") -> None:
