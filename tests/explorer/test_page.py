@@ -155,10 +155,23 @@ def test_the_choice_is_explained(visit: Open) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nobody_is_kept_out(visit: Open, dark: bool) -> None:
-    """No serious or critical finding of axe-core, of a placement as of a refusal."""
+    """No serious or critical finding of axe-core: a compromise, an account, slots, a mistake, a refusal."""
     seen = visit(dark=dark)
-    seen.page.locator("#front .point").first.wait_for()
+    seen.page.locator("#front .point").first.click()
+    seen.page.get_by_text("one of the compromises").wait_for()
+    seen.page.get_by_role("button", name="Explain").click()
+    seen.page.locator("#why .standing").first.wait_for()
     _check_access(seen.page)
+    seen.page.select_option("#example", "3")  # a job on shared GPUs
+    seen.until("Placed", "spark-etl-pipeline")
+    _check_access(seen.page)
+    seen.page.select_option("#example", "0")
+    seen.until("Placed", "deepseek-r1-inference")
+    seen.page.get_by_label("Memory of each").fill("lots")
+    seen.page.locator("#errors li").wait_for()
+    _check_access(seen.page)
+    seen.page.get_by_label("Memory of each").fill("80Gi")
+    seen.until("Placed", "deepseek-r1-inference")
     seen.page.get_by_label("Most per hour").fill("1 EUR")
     seen.page.locator("#refusal .options").first.wait_for()
     _check_access(seen.page)
@@ -209,3 +222,25 @@ def test_one_who_waits_is_told_when_there_is_room(browser: Browser) -> None:
         seen.until("Waits", "waits")
         assert "Room is expected from 15 Jan, 14:00 UTC on" in seen.verdict
         seen.close()
+
+
+def test_the_keyboard_is_enough(visit: Open) -> None:
+    """The way to the result, a slider and the end of a refusal, without a mouse."""
+    seen = visit()
+    press = seen.page.keyboard.press
+    press("Tab")
+    assert seen.page.evaluate("document.activeElement.className") == "skip"
+    press("Enter")
+    assert seen.page.evaluate("location.hash") == "#result"
+    seen.page.locator("#s-budget").focus()
+    press("Home")
+    seen.page.locator("#refusal .options button").first.wait_for()
+    seen.page.locator("#refusal .options button").first.focus()
+    assert seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    press("Enter")
+    seen.until("Placed", "deepseek-r1-inference")
+    stops = set()
+    for _ in range(40):
+        press("Tab")
+        stops.add(seen.page.evaluate("document.activeElement.id"))
+    assert {"zoom-fit", "zoom-world", "table", "against", "explain"} <= stops
