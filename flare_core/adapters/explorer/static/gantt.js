@@ -51,7 +51,7 @@ export function gantt(card, place, told, deadline) {
     s("svg", { class: "chart", viewBox: `0 0 ${W} ${height}`, role: "img", "aria-label": `From ${moment(from, true)} to ${moment(last, true)} UTC on ${plural(lines.size, "node")}` },
       bars,
       s("path", { class: "axis", d: `M${LABEL},${base}H${W}` }),
-      times(from, last, W - LABEL, days).map((time, k, all) => s("text", { class: "tick", x: at(time), y: base + 16, "text-anchor": k && k === all.length - 1 ? "end" : "start" }, moment(time, days))),
+      times(from, last, W - LABEL, days).map((time, k, all) => s("text", { class: "tick", x: at(time), y: base + 16, "text-anchor": k === 0 ? "start" : k === all.length - 1 ? "end" : "middle" }, moment(time, days))),
       showLimit ? s("path", { class: "deadline", d: `M${at(limit)},0V${base}` }) : null),
     h("p", { class: "muted small" }, `${moment(from, true)} to ${moment(last, true)} UTC${showLimit ? `, deadline ${moment(limit, true)}` : ""}${lines.size > MOST ? `; ${lines.size - MOST} more nodes` : ""}`));
 }
