@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from flare_core.adapters.explorer.answers import World
@@ -110,3 +111,10 @@ class Visit:
     def until(self, badge: str, about: str = "") -> None:
         """Wait until the verdict is this, about an intent."""
         self.page.locator("#verdict .state", has_text=about).locator(".badge", has_text=badge).wait_for()
+
+
+def check_access(page: Page) -> None:
+    """See that axe-core finds nothing serious or critical."""
+    found = Axe().run(page).response["violations"]
+    grave = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert not [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in grave]

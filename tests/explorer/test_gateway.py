@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from flare_core.adapters.explorer.pages import POLICY
-from tests.explorer.browser import Visit, needs_browser
+from tests.explorer.browser import Visit, check_access, needs_browser
 from tests.explorer.test_answers import EXAMPLES
-from tests.gateway.security.served import UNLIMITED, Served, served
+from tests.gateway.security.served import UNLIMITED, Served, intent, served
 
 EXPLORE = "/api/v1/explore"
 
@@ -53,4 +53,22 @@ def test_a_token_opens_it(server: Served, browser: Browser) -> None:
     assert seen.page.locator("#login").is_hidden()
     stored = seen.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
     assert stored == [0, 0, ""]
+    seen.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_lists_what_runs_and_keeps_nobody_out(server: Served, browser: Browser, dark: bool) -> None:
+    token = server.mint(f"visitor-{dark}".lower())
+    made = server.client(token).ask("POST", "/api/v1/intents", json=intent("listed"))
+    assert made.status in (201, 202)
+    seen = Visit(browser, f"http://127.0.0.1:{server.port}/ui", dark=dark)
+    check_access(seen.page)
+    seen.page.get_by_label("API token").fill(token)
+    seen.page.get_by_role("button", name="Use token").click()
+    row = seen.page.locator("#running tbody tr", has_text="listed")
+    row.wait_for()
+    assert "€/h" in row.inner_text()
+    seen.page.locator("#refusal .reason").wait_for()
+    check_access(seen.page)
     seen.close()
