@@ -134,7 +134,7 @@ def run(text: str, folder: Path, environment: Mapping[str, str]) -> subprocess.C
 
 
 def _served(text: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Start each line, wait until it says where it listens, and end it as Ctrl-C would."""
+    """Start each line, wait until it says where it listens, and end it."""
     done = subprocess.CompletedProcess(text, 0, "", "")
     for line in text.splitlines():
         with subprocess.Popen(
@@ -149,9 +149,9 @@ def _served(text: str, folder: Path, environment: Mapping[str, str]) -> subproce
             said = ""
             while "http://" not in said and (told := process.stdout.readline()):
                 said += told
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             _, stderr = process.communicate(timeout=60)
-        ended = 0 if process.returncode == 130 else process.returncode
+        ended = 0 if process.returncode == -signal.SIGTERM else process.returncode
         done = subprocess.CompletedProcess(line, ended or int("http://" not in said), said, stderr)
         if done.returncode:
             break

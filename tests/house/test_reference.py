@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from collections.abc import Mapping
 
 import flare_core as flare
@@ -59,3 +60,14 @@ def test_the_types_of_problems_are_places_on_that_page() -> None:
     shown = re.findall(r'"type": "/docs/errors#(\w+)"', (REFERENCE / "http-api.md").read_text())
     assert shown
     assert {*shown} <= {*MEANINGS}
+
+
+def test_the_picture_is_the_one_that_its_command_draws() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "picture.py"))["drawn"]()
+    assert (ROOT / "docs" / "turns.svg").read_text() == drawn
+
+
+def test_external_links_are_well_formed() -> None:
+    for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for link in re.findall(r"\]\((\w+:[^)\s]*)\)", page.read_text()):
+            assert re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]+(?:/[^\s<>]*)?", link), f"{page.name}: {link}"
