@@ -81,9 +81,19 @@ def locked(url: str) -> Iterator[None]:
         return
     address = urlsplit(url)._replace(scheme="postgresql").geturl()
     with psycopg.connect(address) as server:
-        server.execute("LOCK TABLE intents, meta, keys IN ACCESS EXCLUSIVE MODE")
+        await_true(lambda: all_locked(server), 30)
         yield
         server.rollback()
+
+
+def all_locked(server: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Lock three tables, one after another: whoever has one and waits for another stands in the way."""
+    try:
+        server.execute("LOCK TABLE intents, meta, keys IN ACCESS EXCLUSIVE MODE")
+    except psycopg.errors.DeadlockDetected:
+        server.rollback()
+        return False
+    return True
 
 
 @contextmanager
