@@ -88,7 +88,13 @@ class LinkGraph:
     @property
     def uniform(self) -> bool:
         """Whether every set of k GPUs is like every other, for every k."""
-        return self.ports or _alike(self.gpus, self.classes, self.gbytes)
+        return self.ports or _uniform(self)
+
+
+@lru_cache(maxsize=4096)
+def _uniform(graph: LinkGraph) -> bool:
+    # Asked of the same few graphs for every task that is seated.
+    return _alike(graph.gpus, graph.classes, graph.gbytes)
 
 
 def _alike(gpus: int, *matrices: tuple[tuple[float, ...], ...]) -> bool:

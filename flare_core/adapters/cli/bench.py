@@ -19,6 +19,7 @@ _TABLES = {
     "engine": "benchmarks.table",
     "gateway": "benchmarks.gateway.table",
     "openb": "benchmarks.openb_table",
+    "peers": "benchmarks.peers",
 }
 
 
@@ -26,8 +27,9 @@ def bench(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[engine|gateway|openb]",
-            help="Placing intents, the gateway under load, or thousands of tasks of the openb trace.",
+            metavar="[engine|gateway|openb|peers]",
+            help="Placing intents, the gateway under load, thousands of tasks of the openb trace, or "
+            "FLARE beside others: FLARE_PEERS_PYTHON names an interpreter with SkyPilot.",
         ),
     ] = "engine",
     data: Annotated[
