@@ -13,11 +13,14 @@ from typing import Final
 import numpy as np
 
 from flare_core.inventory.types import IntArray
+from flare_core.options import Cancellation
 from flare_core.scale.decode import decode
+from flare_core.scale.executors import Executor
 from flare_core.scale.fleet import REFUSED, Classes, Fleet, Seats, State
 from flare_core.scale.kinds import Kinds
 from flare_core.scale.neighbourhood import Search
 from flare_core.scale.packed import Packed
+from flare_core.scale.parts import Model, dealt, work
 from flare_core.scale.policies import gradient_descent
 from flare_core.scale.relax import Problem, Programme, Relaxation
 from flare_core.scale.stream import place_in_order
@@ -73,6 +76,9 @@ def batch(
     first_come: bool = False,
     effort: float = EFFORT,
     seed: int = 0,
+    executor: Executor | None = None,
+    sites: IntArray | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Batch:
     """Seat as much of a batch of tasks as is found to fit.
 
@@ -96,6 +102,15 @@ def batch(
         Of the local search, CP-SAT's deterministic time; 0 leaves it out.
     seed
         Of the local search.
+    executor
+        Who seats the parts of the batch and searches in them, see `flare_core.scale.parts`: the effort is
+        shared among the parts, and the seats are the same whoever works on them. Without one, the fleet is
+        one part and seated by this process.
+    sites
+        Site of each node, numbered from 0: the parts, with an `executor`. Without them, some thousand nodes
+        each.
+    cancellation
+        Ends the local search and what `executor` does; the answer is the best until then.
 
     Raises
     ------
@@ -108,10 +123,13 @@ def batch(
     seated = np.bincount(greedy.task_class, minlength=len(classes))
     problem = _problem(fleet, classes, demand, state, values, seated if first_come else np.zeros_like(demand))
     found = _Best(problem, "greedy", greedy)
-    relaxation = _relaxed(problem, fleet, state, found)
-    bound = _whole(relaxation.prices.bound, problem.values)
-    if effort > 0 and found.value < bound:
-        _search(problem, relaxation, state, found, bound, effort, seed)
+    if executor is not None:
+        bound = _in_parts(problem, fleet, state, found, effort, seed, executor, sites, cancellation)
+    else:
+        relaxation = _relaxed(problem, fleet, state, found)
+        bound = _whole(relaxation.prices.bound, problem.values)
+        if effort > 0 and found.value < bound:
+            _search(problem, relaxation, state, found, bound, effort, seed, cancellation)
     return Batch(
         seats=_in_order(found.seats, task_class),
         value=found.value,
@@ -217,11 +235,43 @@ def _search(
     bound: int,
     effort: float,
     seed: int,
+    cancellation: Cancellation | None = None,
 ) -> None:
     search = Search(problem, relaxation, state, found.seats, seed)
     while search.effort < effort and found.value + search.gained < bound:
+        if cancellation is not None and cancellation.cancelled:
+            break
         search.step()
     found.offer(f"{found.method}, local search", search.seats())
+
+
+def _in_parts(
+    problem: Problem,
+    fleet: Fleet,
+    state: State,
+    found: _Best,
+    effort: float,
+    seed: int,
+    executor: Executor,
+    sites: IntArray | None,
+    cancellation: Cancellation | None,
+) -> int:
+    """Offer what is found part by part; return the bound of all together."""
+    programme = Programme(problem)
+    relaxations = [each for each in map(programme.solve, SLACKS) if each is not None]
+    part_of = dealt(problem.kinds) if sites is None else sites
+    parts = np.unique(part_of).tolist()
+    model = Model(problem, relaxations, fleet, state, part_of, effort / len(parts), seed)
+    rows = [each for each in executor.run(work, model, parts, cancellation) if each is not None]
+    packed = Packed(fleet, problem.classes, state.copy())
+    for seats in rows:
+        packed.take(seats)
+    seated = np.bincount(packed.seats().task_class, minlength=len(problem.demand))
+    missing = np.maximum(0, problem.least - seated)
+    seated += missing - packed.fill(missing)
+    packed.fill(np.maximum(0, problem.demand - seated))
+    found.offer(f"linear programme, {len(parts)} parts", packed.seats())
+    return _whole(relaxations[0].prices.bound, problem.values)
 
 
 def _whole(bound: float, values: IntArray) -> int:

@@ -32,6 +32,15 @@ class Packed:
             state.milli[nodes] -= bits * classes.milli[task_class]
         self._rows.append(np.stack((np.full(len(nodes), task_class), nodes, gpus)))
 
+    def take(self, seats: Seats) -> None:
+        """Seat tasks where they sit already; there is room for them."""
+        classes, state = self.classes, self.state
+        np.subtract.at(state.cpu_milli, seats.node, classes.cpu_milli[seats.task_class])
+        np.subtract.at(state.memory_mib, seats.node, classes.memory_mib[seats.task_class])
+        bits = (seats.gpus[:, None] >> np.arange(state.milli.shape[1])) & 1
+        np.subtract.at(state.milli, seats.node, bits * classes.milli[seats.task_class][:, None])
+        self._rows.append(np.stack((seats.task_class, seats.node, seats.gpus)))
+
     def seats(self) -> Seats:
         """Return who sits where."""
         empty = np.zeros((3, 0), np.int64)

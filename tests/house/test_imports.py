@@ -50,6 +50,7 @@ EXTRAS = (
     "psycopg",
     "pyarrow",
     "pydantic_settings",
+    "ray",
     "rich",
     "sqlalchemy",
     "sse_starlette",
