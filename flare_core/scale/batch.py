@@ -98,17 +98,11 @@ def batch(
         given, and 1 without a GPU.
     first_come
         Seat at least as many tasks of each class as the greedy policy does.
-    effort
-        Of the local search, CP-SAT's deterministic time; 0 leaves it out.
-    seed
-        Of the local search.
-    executor
-        Who seats the parts of the batch and searches in them, see `flare_core.scale.parts`: the effort is
-        shared among the parts, and the seats are the same whoever works on them. Without one, the fleet is
-        one part and seated by this process.
-    sites
-        Site of each node, numbered from 0: the parts, with an `executor`. Without them, some thousand nodes
-        each.
+    effort, seed
+        Of the local search: CP-SAT's deterministic time, 0 leaves it out; and where it begins.
+    executor, sites
+        Who seats parts of the fleet and searches in them, and the part of each node, numbered from 0, of some
+        thousand nodes if it is not given; see `flare_core.scale.parts`. The seats are the same whoever does.
     cancellation
         Ends the local search and what `executor` does; the answer is the best until then.
 
@@ -126,17 +120,9 @@ def batch(
     if executor is not None:
         bound = _in_parts(problem, fleet, state, found, effort, seed, executor, sites, cancellation)
     else:
-        relaxation = _relaxed(problem, fleet, state, found)
-        bound = _whole(relaxation.prices.bound, problem.values)
-        if effort > 0 and found.value < bound:
-            _search(problem, relaxation, state, found, bound, effort, seed, cancellation)
-    return Batch(
-        seats=_in_order(found.seats, task_class),
-        value=found.value,
-        bound=max(bound, found.value),
-        greedy=int(problem.values @ seated),
-        method=found.method,
-    )
+        bound = _alone(problem, fleet, state, found, effort, seed, cancellation)
+    best, seats = max(bound, found.value), _in_order(found.seats, task_class)
+    return Batch(seats, found.value, best, int(problem.values @ seated), found.method)
 
 
 def plan_counts(
@@ -157,10 +143,7 @@ def plan_counts(
     problem = _problem(fleet, classes, forecast, state, values, np.zeros_like(forecast))
     empty = np.zeros(0, np.int64)
     found = _Best(problem, "none", Seats(empty, empty, empty))
-    relaxation = _relaxed(problem, fleet, state, found)
-    bound = _whole(relaxation.prices.bound, problem.values)
-    if effort > 0 and found.value < bound:
-        _search(problem, relaxation, state, found, bound, effort, seed)
+    _alone(problem, fleet, state, found, effort, seed)
     return found.seats
 
 
@@ -225,6 +208,23 @@ def _relaxed(problem: Problem, fleet: Fleet, state: State, found: _Best) -> Rela
         first = first or relaxation
     assert first is not None, "what the greedy policy placed can be placed"
     return first
+
+
+def _alone(
+    problem: Problem,
+    fleet: Fleet,
+    state: State,
+    found: _Best,
+    effort: float,
+    seed: int,
+    cancellation: Cancellation | None = None,
+) -> int:
+    """Offer what this process finds; return the bound."""
+    relaxation = _relaxed(problem, fleet, state, found)
+    bound = _whole(relaxation.prices.bound, problem.values)
+    if effort > 0 and found.value < bound:
+        _search(problem, relaxation, state, found, bound, effort, seed, cancellation)
+    return bound
 
 
 def _search(
