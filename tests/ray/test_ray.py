@@ -30,6 +30,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ray.shutdown()
 
 
+@pytest.mark.t1
+def test_a_connection_is_made_where_there_is_none() -> None:
+    """First of all: the cluster of the other tests lasts until the last of them."""
+    assert not ray.is_initialized()
+    assert Ray(workers=1).run(square, 5, [2]) == [9]
+    assert not ray.is_initialized()
+
+
 def test_any_number_of_workers_gives_the_seats_that_one_process_gives(cluster: Path) -> None:
     alone = seated(1, Serial())
     for workers in (1, 2, 4):
@@ -64,10 +72,3 @@ def test_a_cancellation_reaches_the_workers(cluster: Path, tmp_path: Path) -> No
     assert found == [None, None, None]
     assert monotonic() - begun < 30
     assert list(tmp_path.iterdir())  # they had begun
-
-
-@pytest.mark.t1
-def test_a_connection_is_made_where_there_is_none() -> None:
-    assert not ray.is_initialized()
-    assert Ray(workers=1).run(square, 5, [2]) == [9]
-    assert not ray.is_initialized()
