@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,11 +60,14 @@ def held(done: subprocess.CompletedProcess[str]) -> None:
 
 
 @pytest.mark.parametrize("shown", [b for b in BLOCKS if b.language == "sh"], ids=lambda b: b.place)
-def test_a_block_of_shell_runs(shown: Shown, room: Room, request: pytest.FixtureRequest) -> None:
+def test_a_block_of_shell_runs(
+    shown: Shown, room: Room, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     if shown.reason:
         pytest.skip(shown.reason)
     environment = request.getfixturevalue("served") if shells.REMOTE.search(shown.text) else room[1]
-    held(shells.run(shown.text, room[0], environment))
+    own = shutil.copytree(room[0], tmp_path / "own")  # what one page writes is no other's
+    held(shells.run(shown.text, own, environment))
 
 
 @pytest.mark.parametrize("shown", [b for b in BLOCKS if b.language == "python"], ids=lambda b: b.place)
