@@ -16,7 +16,7 @@ from flare_core.adapters.explorer.answers import World
 from flare_core.adapters.explorer.local import Explorer
 from flare_core.quantities import parse_moment
 
-CHROMIUM = Path(shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Sequence[str] = (
     "--headless",
     "--no-sandbox",
@@ -29,6 +29,17 @@ ARGUMENTS: Sequence[str] = (
 )
 NOW = parse_moment("2026-01-15T10:35:00Z")
 
+
+def _installed() -> Path:
+    """Return where the system's Chromium is, else where `playwright install chromium` puts one."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found:
+        return Path(found)
+    with sync_playwright() as playwright:
+        return Path(playwright.chromium.executable_path)
+
+
+CHROMIUM = _installed()
 needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium on this machine")
 
 
