@@ -278,16 +278,22 @@ def _bounds_only(watch: Watch) -> Watch:
 
 
 def _hint(draft: Draft, packing: Packing) -> tuple[int, ...] | None:
-    """Return the values of all variables for `packing`, 0 for those that follow from others."""
+    """Return the values of all variables for `packing`, 0 for those that follow from others.
+
+    None where it uses more nodes of a group than have to stand apart: it was found where there were more
+    candidates, and others are as good on fewer nodes.
+    """
     values = [0] * len(draft.model.proto.variables)
     for i, loads in enumerate(packing):
         values[draft.placed[i].index] = int(bool(loads))
         for load in loads:
             values[draft.tasks[i, load.group].index] += load.tasks
+            group = int(draft.problem.asks[i].found.group[load.group])
             at = draft.at.get((i, load.group, load.node))
+            if at is None and group in draft.shared:
+                return None
             if at is not None:
                 values[at.index] += load.tasks
-                group = int(draft.problem.asks[i].found.group[load.group])
                 values[draft.open[group, load.node].index] = 1
                 _hint_owner(draft, values, i, group, load.node)
             elif draft.nodes[i, load.group] is not draft.tasks[i, load.group]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import flare_core as flare
+from benchmarks import phases, scenarios
 from flare_core.errors import InternalError
 from flare_core.model.constraints.availability import Availability
 from flare_core.model.families import broken, rules_of
@@ -261,3 +262,11 @@ def test_a_plan_that_is_not_proven_has_a_bound_that_holds_and_says_what_ended_it
 def test_a_result_cannot_contradict_itself() -> None:
     with pytest.raises(ValueError, match="optimal"):
         Search(packing=NOTHING, outcome=Outcome.OPTIMAL, bound=None, placed_bound=0, path="cp-sat")
+
+
+def test_a_plan_on_more_nodes_than_have_to_stand_apart_is_no_hint_but_still_a_plan() -> None:
+    """Where candidates are left out after the objective, fewer nodes stand apart than the plan may use."""
+    loaded = phases.load(scenarios.crowd(1_000, 9))
+    plan = flare.place(loaded.intents, loaded.inventory, now=scenarios.NOW)
+    assert (plan.outcome, plan.gap) == (Outcome.OPTIMAL, 0)
+    assert not any("not settled" in warning for warning in plan.warnings)
