@@ -123,7 +123,7 @@ def _one_gpu(needs: Requirements) -> Requirements:
 
 def _on_time(needs: Requirements) -> Requirements:
     """Drop the deadline; where it was the length, the default is the length."""
-    free = replace(needs, deadline=None)
+    free = replace(needs, deadline=None, patient=False)
     if needs.workload is Workload.SERVICE:
         limits = tuple(limit for limit in needs.limits if limit.path != "constraints.max_total_cost")
         return replace(free, end=None, max_total_ueur=None, limits=limits)
