@@ -284,11 +284,17 @@ def node_of_another_intent(d: Damage) -> bool | None:
         for other, there in d.rows():
             whole = row["gpus"] and there["gpus"] and _whole(row)
             clash = whole or d.says(there, "billing") == "node"
-            if other is not placement and clash:
+            if other is not placement and clash and _meet(row, there):
                 same = ("offer", "node", "provider", "region", "zone", "gpu_model")
                 row.update({key: there[key] for key in same}, gpus=list(there["gpus"] or row["gpus"]))
                 return None
     return False
+
+
+def _meet(row: Json, there: Json) -> bool:
+    """Whether two rows run at one moment; who does not may well have the same GPUs."""
+    begins = max(row["start_time"], there["start_time"])
+    return all(one["end_time"] is None or begins < one["end_time"] for one in (row, there))
 
 
 def gpus_of_another_task(d: Damage) -> bool | None:
