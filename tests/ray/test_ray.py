@@ -17,6 +17,8 @@ from flare_core.scale.executors import Serial  # noqa: E402
 from tests.scale.test_parts import same, seated  # noqa: E402
 from tests.scale.workers import always_lost, lost_once, patient, square  # noqa: E402
 
+pytestmark = pytest.mark.soak  # a cluster on a busy machine may take minutes, or not answer
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -30,7 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ray.shutdown()
 
 
-@pytest.mark.t1
+@pytest.mark.soak
 def test_a_connection_is_made_where_there_is_none() -> None:
     """First of all: the cluster of the other tests lasts until the last of them."""
     assert not ray.is_initialized()
@@ -52,7 +54,7 @@ def test_a_killed_worker_changes_nothing(cluster: Path, monkeypatch: pytest.Monk
     assert cluster.exists()
 
 
-@pytest.mark.t1
+@pytest.mark.soak
 def test_who_loses_every_worker_is_told(cluster: Path) -> None:
     with pytest.raises(InternalError, match="workers were lost"):
         Ray().run(always_lost, 0, [0])
